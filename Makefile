@@ -1,0 +1,147 @@
+# Weir's build. `make help` lists the targets; everything is built out of tree under $(BUILD)/$(MODE).
+
+BUILD ?= build
+MODE ?= release
+O := $(BUILD)/$(MODE)
+CC ?= cc
+# Baseline of the generated code; the program says so at start when the processor lacks it. `make ARCH=` for any x86-64.
+ARCH ?= -march=x86-64-v3
+WERROR ?=
+V ?=
+PREFIX ?= /usr/local
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifneq ($(shell command -v ccache 2>/dev/null),)
+CCACHE := ccache
+endif
+
+PACKAGES := sqlite3 libuv libzstd liblz4 zlib libisal libxxhash openssl libnghttp2 libpcre2-8 libedit
+# libsnappy and libunistring carry no usable pkg-config file in Debian 12.
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lsnappy -lunistring -lm -lpthread
+
+# -Wconversion stays off: the casts that it asks for hide more in decoding code than they show.
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wwrite-strings -Wvla -Wformat=2 \
+            -Wpointer-arith -Wimplicit-fallthrough -Wno-unused-parameter
+CPPFLAGS_ALL := -D_GNU_SOURCE -I. -I$(O)/gen -DWEIR_VERSION='"$(shell cat VERSION)"' $(CPPFLAGS)
+CFLAGS_ALL := -std=gnu17 $(ARCH) -g -fno-strict-aliasing -fno-omit-frame-pointer $(WARNINGS) $(if $(WERROR),-Werror) $(PKG_CFLAGS)
+CFLAGS_release := -O2
+CFLAGS_debug := -O0
+CFLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=undefined
+CFLAGS_tsan := -O1 -fsanitize=thread
+CFLAGS_coverage := -O0 --coverage
+CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_ubsan := -fsanitize=undefined
+LDFLAGS_tsan := -fsanitize=thread
+LDFLAGS_coverage := --coverage
+LDFLAGS_fuzz := -fsanitize=address,undefined
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
+CFLAGS_ALL += $(CFLAGS_$(MODE)) -ffile-prefix-map=$(CURDIR)/=
+LDFLAGS_ALL := -Wl,--as-needed $(LDFLAGS_$(MODE)) $(LDFLAGS)
+
+Q := $(if $(V),,@)
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+# The folders, each one archive; a folder's link line is itself and everything below it (docs/architecture.md).
+FOLDERS := base broker state engine sql connect server repl
+BELOW_base := base
+BELOW_broker := broker base
+BELOW_state := state base
+BELOW_engine := engine state base
+BELOW_sql := sql engine state base
+BELOW_connect := connect engine broker state base
+BELOW_repl := repl base
+BELOW_server := server repl connect sql engine broker state base
+
+sources = $(wildcard $(1)/*.c $(1)/*/*.c)
+objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out server/main.c,$(call sources,$(1))))
+archives = $(patsubst %,$(O)/lib/%.a,$(BELOW_$(1)))
+GENERATED := $(O)/obj/gen/lexer.o $(O)/obj/gen/parser.o
+
+.PHONY: all
+all: $(BUILD)/weir ## build the program (build/weir)
+
+$(BUILD)/weir: $(O)/weir
+	$(Q)cp $< $@
+
+$(O)/weir: $(O)/obj/server/main.o $(call archives,server)
+	$(Q)echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+define folder_archive
+$(O)/lib/$(1).a: $(call objects,$(1)) $(if $(filter sql,$(1)),$(GENERATED))
+	$(Q)mkdir -p $$(@D); rm -f $$@; ar rcsD $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(f))))
+
+$(O)/obj/%.o: %.c
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CCACHE) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# sql/ includes the token numbers that lemon makes.
+$(call objects,sql): | $(O)/gen/parser.h
+
+$(O)/gen/parser.c $(O)/gen/parser.h &: grammar/ksql.y
+	$(Q)mkdir -p $(O)/gen/tmp; cp $< $(O)/gen/tmp/parser.y; lemon -q -d$(O)/gen/tmp $(O)/gen/tmp/parser.y; \
+	  sed 's|$(O)/gen/tmp/parser.y|$<|' $(O)/gen/tmp/parser.c > $(O)/gen/parser.c; cp $(O)/gen/tmp/parser.h $(O)/gen/parser.h
+
+$(O)/gen/lexer.c: grammar/lexer.re
+	$(Q)mkdir -p $(@D); re2c -W --no-generation-date --no-version -o $@ $<
+
+$(O)/obj/gen/%.o: $(O)/gen/%.c | $(O)/gen/parser.h
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CCACHE) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -w $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- tests: one program for each file of tests/unit/<folder> ----------------------------------------------
+
+UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(UNIT_SOURCES))
+TEST_SUPPORT := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/*.c))
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+
+define unit_rules
+$(O)/unit/$(1)/%: $(O)/obj/tests/unit/$(1)/%.o $(O)/obj/tests/unit/unit.o $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/$(1)/*.c)) $(call archives,$(1))
+	$(Q)mkdir -p $$(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $$@ $$^ $(CHECK_LIBS) $(PKG_LIBS)
+.PHONY: unit-$(1)
+unit-$(1): $(filter $(O)/unit/$(1)/%,$(UNIT_PROGRAMS))
+	$(Q)tests/unit/run $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call unit_rules,$(f))))
+
+.PHONY: check-unit
+check-unit: $(UNIT_PROGRAMS) ## run the unit tests (unit-FOLDER for one folder)
+	$(Q)tests/unit/run $^
+
+.PHONY: check
+check: lint check-unit ## lint, unit, sql and system tests
+
+.PHONY: lint
+lint: ## include rule, ratchets, banned calls, header documentation
+	$(Q)python3 tests/lint/lint.py
+
+.PHONY: format
+format: ## format every source file with clang-format 14
+	$(Q)clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+.PHONY: asan tsan ubsan
+asan tsan ubsan: ## build the program and run the unit tests under a sanitizer
+	$(Q)$(MAKE) MODE=$@ $(BUILD)/$@/weir check-unit
+
+.PHONY: install
+install: all ## install to $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z][a-zA-Z_ -]*:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+-include $(shell test -d $(O)/obj && find $(O)/obj -name '*.d')
