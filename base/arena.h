@@ -33,6 +33,7 @@ void arena_free(arena *a);
 /* Releases all allocations and runs the hooks, but keeps one block for reuse. */
 void arena_reset(arena *a);
 
+/* The present position. */
 arena_mark arena_save(arena *a);
 /* Releases what was allocated since the mark; hooks registered since then run. */
 void arena_restore(arena *a, arena_mark m);

@@ -21,6 +21,7 @@ typedef struct buf {
     size_t cap;
 } buf;
 
+/* Releases the memory; the buffer is empty again. */
 void buf_free(buf *b);
 
 /* Makes the buffer empty and keeps its memory. */
@@ -29,6 +30,7 @@ static inline void buf_clear(buf *b)
     b->len = 0;
 }
 
+/* The slow half of buf_reserve. */
 void buf_grow(buf *b, size_t extra);
 
 /* Makes room for at least extra bytes behind len and returns where they go. Does not change len. */
@@ -56,6 +58,7 @@ static inline void buf_add_char(buf *b, char c)
     b->len++;
 }
 
+/* Appends a terminated string, or formatted text. */
 void buf_add_z(buf *b, const char *z);
 void buf_printf(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(buf *b, const char *format, va_list args);

@@ -125,6 +125,7 @@ static inline void write_i64(buf *b, int64_t v)
     store_be64(buf_reserve(b, 8), (uint64_t)v);
     b->len += 8;
 }
+/* Unsigned and zigzag varints. */
 void write_uvarint64(buf *b, uint64_t v);
 void write_varint64(buf *b, int64_t v);
 /* Encoded sizes in bytes. */

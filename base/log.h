@@ -12,6 +12,7 @@ typedef enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR } log_level;
 /* Messages below the level are dropped; default LOG_INFO. */
 void log_set_level(log_level level);
 
+/* Writes one line; use the macros below. */
 void log_write(log_level level, const char *area, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_debug(area, ...) log_write(LOG_DEBUG, (area), __VA_ARGS__)

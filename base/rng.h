@@ -12,6 +12,7 @@ typedef struct rng {
     uint64_t s[4];
 } rng;
 
+/* Starts the sequence of a seed. */
 void rng_seed(rng *r, uint64_t seed);
 uint64_t rng_u64(rng *r);
 /* Uniform in [0, n); n must be positive. */

@@ -50,6 +50,7 @@ int str_cmp(str a, str b);
 /* ASCII case-insensitive equality. */
 bool str_ieq(str a, str b);
 
+/* Whether s begins, or ends, with the given bytes. */
 bool str_starts(str s, str prefix);
 bool str_ends(str s, str suffix);
 

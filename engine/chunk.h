@@ -1,14 +1,14 @@
 /*
  * engine/chunk.h - a batch of rows in columns: what operators push to each other.
  *
- * A chunk holds at most CHUNK_ROWS rows (a maximum, never a target). Its vectors, slices and nested data live in the arena of
- * the step that made it, or in buffers that outlive the step; an operator that keeps a row copies it. A chunk belongs to the
- * task that made it; nothing here locks. A pushed chunk may be changed by the receiver (selection, flags), so a sender does
- * not use it again.
+ * A chunk holds at most CHUNK_ROWS rows (a maximum, never a target). Its vectors, slices and nested data live in the
+ * arena of the step that made it, or in buffers that outlive the step; an operator that keeps a row copies it. A
+ * chunk belongs to the task that made it; nothing here locks. A pushed chunk may be changed by the receiver
+ * (selection, flags), so a sender does not use it again.
  *
- * A stream's row is one event. A table's row is ONE change with a new and an old side: ROW_VALUE_NULL says that the new side is
- * absent (the row was deleted), ROW_OLD_NULL that the old side is absent (it is new, or nothing upstream knows the old row).
- * Neither means "all columns are NULL".
+ * A stream's row is one event. A table's row is ONE change with a new and an old side: ROW_VALUE_NULL says that the
+ * new side is absent (the row was deleted), ROW_OLD_NULL that the old side is absent (it is new, or nothing upstream
+ * knows the old row). Neither means "all columns are NULL".
  */
 #ifndef ENGINE_CHUNK_H
 #define ENGINE_CHUNK_H
@@ -77,7 +77,8 @@ typedef struct chunk {
     int64_t *window_end;   /* exclusive for time windows, inclusive for sessions */
     const headers **headers; /* NULL: no row has headers; entries may be NULL */
     vec *cols;           /* schema->count vectors: key columns, then the new side */
-    vec *old;            /* table: schema->count vectors, of which the value columns are the old side; NULL on streams */
+    /* table: schema->count vectors, of which the value columns are the old side; NULL on streams */
+    vec *old;
     arena *mem;          /* what the vectors live in */
 } chunk;
 
@@ -110,8 +111,8 @@ value vec_get(const vec *v, uint32_t row);
 void vec_set(vec *v, uint32_t row, value x);
 
 /*
- * A chunk for up to `rows` rows with every envelope vector allocated (window vectors when the schema is windowed, old vectors
- * when it is a table's), rows == count == 0, flags of stream rows ROW_OLD_NULL.
+ * A chunk for up to `rows` rows with every envelope vector allocated (window vectors when the schema is windowed, old
+ * vectors when it is a table's), rows == count == 0, flags of stream rows ROW_OLD_NULL.
  */
 chunk *chunk_new(arena *a, const schema *s, uint32_t rows);
 

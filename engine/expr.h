@@ -1,12 +1,14 @@
 /*
  * engine/expr.h - typed expressions: what sql/ has checked and the engine compiles.
  *
- * A tree is read-only plan data in the arena of its query; any thread may read it. Every node has its result type; operands are
- * already coerced (sql/ inserts EXPR_CAST nodes), so kernels never convert. Compiling and running: engine/expr_run.h.
+ * A tree is read-only plan data in the arena of its query; any thread may read it. Every node has its result type;
+ * operands are already coerced (sql/ inserts EXPR_CAST nodes), so kernels never convert. Compiling and running:
+ * engine/expr_run.h.
  *
- * Errors of rows (division by zero, malformed text in a cast, a function that refuses its arguments): the nearest enclosing
- * "error scope" becomes NULL for that row and the processing log gets the reason. Scopes are the whole expression and, when
- * nested errors set null, every function argument, CAST operand, array element, map value and struct field.
+ * Errors of rows (division by zero, malformed text in a cast, a function that refuses its arguments): the nearest
+ * enclosing "error scope" becomes NULL for that row and the processing log gets the reason. Scopes are the whole
+ * expression and, when nested errors set null, every function argument, CAST operand, array element, map value and
+ * struct field.
  */
 #ifndef ENGINE_EXPR_H
 #define ENGINE_EXPR_H
@@ -74,7 +76,8 @@ struct expr {
     pseudo_column pseudo;
     int index;          /* EXPR_FIELD */
     const func *func;   /* EXPR_CALL: the chosen overload; args match its parameters */
-    int lambda_depth;   /* EXPR_LAMBDA: number of enclosing lambdas; EXPR_LAMBDA_VAR: depth of the lambda that binds it */
+    /* EXPR_LAMBDA: number of enclosing lambdas; EXPR_LAMBDA_VAR: depth of the lambda that binds it */
+    int lambda_depth;
     int variable;       /* EXPR_LAMBDA_VAR: which parameter of that lambda */
     int param_count;    /* EXPR_LAMBDA */
     const type *const *param_types; /* EXPR_LAMBDA */

@@ -1,9 +1,9 @@
 /*
  * engine/plan.h - the contract of engine and sql/: what can be run.
  *
- * A plan is a tree of read-only steps in the arena of its query; engine/query.h turns it into operators with state of their
- * own. Nothing here names text, a catalogue or a broker: sources and sinks are topics by name, formats are specs,
- * expressions are typed trees over the schema of the step's input.
+ * A plan is a tree of read-only steps in the arena of its query; engine/query.h turns it into operators with state of
+ * their own. Nothing here names text, a catalogue or a broker: sources and sinks are topics by name, formats are
+ * specs, expressions are typed trees over the schema of the step's input.
  */
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
@@ -41,7 +41,8 @@ typedef enum plan_kind {
     PLAN_FILTER,    /* WHERE; on tables a row that leaves becomes a deletion */
     PLAN_PROJECT,   /* SELECT: new columns from expressions; the key stays unless the projection renames it */
     PLAN_EXPLODE,   /* table functions in lockstep */
-    PLAN_REKEY,     /* PARTITION BY, or the repartition before GROUP BY and joins: new key columns, through an exchange */
+    /* PARTITION BY, or the repartition before GROUP BY and joins: new key columns, through an exchange */
+    PLAN_REKEY,
     PLAN_AGGREGATE, /* GROUP BY: input is keyed by the group columns */
     PLAN_SUPPRESS,  /* EMIT FINAL */
     PLAN_JOIN,      /* two inputs */
@@ -82,12 +83,16 @@ typedef struct plan_explode {
     int count;
 } plan_explode;
 
-/* PLAN_REKEY: output key column k is keys[k]; the value columns are the input's value columns (and, with keep_keys, key columns before them). */
+/*
+ * PLAN_REKEY: output key column k is keys[k]; the value columns are the input's value columns (and, with
+ * keep_keys, key columns before them).
+ */
 typedef struct plan_rekey {
     const expr *const *keys;   /* count 0: no key (PARTITION BY NULL) */
     int count;
     bool exchange;             /* rows move to the partition of their new key; false when the key stays the same */
-    bool drop_null_keys;       /* GROUP BY: a row whose new key has a NULL or an error is dropped; PARTITION BY keeps it */
+    /* GROUP BY: a row whose new key has a NULL or an error is dropped; PARTITION BY keeps it */
+    bool drop_null_keys;
     format_spec key_format;    /* of the new key: decides the partition, as the repartition topic of ksqlDB would */
     int partitions;            /* of the exchange */
     const int *value_columns;  /* output value column i is input column value_columns[i] (key or value) */
@@ -114,8 +119,8 @@ typedef struct plan_window {
 } plan_window;
 
 /*
- * PLAN_AGGREGATE: output value columns are first the `carried` input columns (the non-aggregated values that the projection needs,
- * as of the latest row), then one for each call. Key columns as the input. The output is a table.
+ * PLAN_AGGREGATE: output value columns are first the `carried` input columns (the non-aggregated values that the
+ * projection needs, as of the latest row), then one for each call. Key columns as the input. The output is a table.
  */
 typedef struct plan_aggregate {
     const plan_agg_call *calls;
@@ -143,14 +148,17 @@ typedef struct plan_sink {
     timestamp_spec timestamp; /* column of the step's schema whose value becomes the record's timestamp, or -1 */
     int partitions;
     int64_t limit;            /* rows, then the query ends; -1: none */
-    bool view;                /* the result table can be pulled: the last stateful step's store, seen through projection and HAVING */
+    /* the result table can be pulled: the last stateful step's store, seen through projection and HAVING */
+    bool view;
 } plan_sink;
 
 /* One step. Public layout: built by sql/, read by engine/. */
 struct plan {
     plan_kind kind;
     int id;              /* unique in the plan, in build order */
-    str context;         /* the step's name as ksqlDB contexts are named ("KsqlTopic", "Aggregate-GroupBy", "Project", ...): EXPLAIN, log, store names */
+    /* the step's name as ksqlDB contexts are named ("KsqlTopic", "Aggregate-GroupBy", "Project", ...): EXPLAIN,
+     * log, store names */
+    str context;
     const schema *schema; /* of the output */
     const plan *inputs[2];
     int input_count;

@@ -1,9 +1,9 @@
 /*
  * engine/type.h - SQL types: immutable descriptions shared by sql/, expressions, formats and stores.
  *
- * Thread-neutral: types never change once made. Simple types are static; DECIMAL, ARRAY, MAP and STRUCT types live in the
- * arena that they were made in, and whoever keeps one keeps that arena. Two types are the same when type_eq says so;
- * pointers are not compared.
+ * Thread-neutral: types never change once made. Simple types are static; DECIMAL, ARRAY, MAP and STRUCT types live in
+ * the arena that they were made in, and whoever keeps one keeps that arena. Two types are the same when type_eq says
+ * so; pointers are not compared.
  */
 #ifndef ENGINE_TYPE_H
 #define ENGINE_TYPE_H
@@ -58,6 +58,7 @@ struct type {
 /* The type of a kind that needs no parameters (everything but DECIMAL, ARRAY, MAP, STRUCT, GENERIC). */
 const type *type_simple(type_kind kind);
 
+/* The types with parameters, made in an arena. */
 const type *type_decimal(arena *a, int precision, int scale);
 const type *type_array(arena *a, const type *elem);
 const type *type_map(arena *a, const type *key, const type *value);

@@ -1,8 +1,9 @@
 /*
  * engine/value.h - one SQL value, boxed: literals, keys, nested data, function arguments, pull queries.
  *
- * A value does not know its type; the static type that goes with it does. Slices and nested data borrow the arena in which
- * they were made. Columns hold scalars unboxed (engine/chunk.h) and nested data as `const nested *`. Thread-neutral.
+ * A value does not know its type; the static type that goes with it does. Slices and nested data borrow the arena in
+ * which they were made. Columns hold scalars unboxed (engine/chunk.h) and nested data as `const nested *`.
+ * Thread-neutral.
  */
 #ifndef ENGINE_VALUE_H
 #define ENGINE_VALUE_H
@@ -34,7 +35,10 @@ struct value {
     bool null;
 };
 
-/* ARRAY: items. MAP: keys and items, entries in the order in which they arrived, keys unique. STRUCT: items by field. */
+/*
+ * ARRAY: items. MAP: keys and items, entries in the order in which they arrived, keys unique. STRUCT: items by
+ * field.
+ */
 struct nested {
     uint32_t n;
     const value *items;
@@ -54,7 +58,8 @@ static inline value value_null(void)
 value value_copy(arena *a, const type *t, value v);
 
 /*
- * Equality as Java's Objects.equals on ksqlDB's objects: NULL equals NULL, doubles by bits (NaN equals NaN, 0.0 differs from
+ * Equality as Java's Objects.equals on ksqlDB's objects: NULL equals NULL, doubles by bits (NaN equals NaN, 0.0
+ * differs from
  * -0.0), decimals by value and nested data item by item, maps without regard to order.
  */
 bool value_eq(const type *t, value a, value b);
@@ -63,15 +68,15 @@ bool value_eq(const type *t, value a, value b);
 uint64_t value_hash(const type *t, value v);
 
 /*
- * Order of two non-NULL values of a comparable type: numbers by value (NaN last), strings by UTF-16 code units, BYTES by signed
- * bytes as java.nio.ByteBuffer compares them. Only for types for which type_is_ordered is true.
+ * Order of two non-NULL values of a comparable type: numbers by value (NaN last), strings by UTF-16 code units, BYTES
+ * by signed bytes as java.nio.ByteBuffer compares them. Only for types for which type_is_ordered is true.
  */
 int value_cmp(const type *t, value a, value b);
 bool type_is_ordered(const type *t);
 
 /*
- * Text as Java's toString of ksqlDB's object, as CAST(x AS STRING) gives it: `[1, 2]`, `{k=v}`, `Struct{A=1,B=x}`, `1.0E10`,
- * `null` for a NULL.
+ * Text as Java's toString of ksqlDB's object, as CAST(x AS STRING) gives it: `[1, 2]`, `{k=v}`, `Struct{A=1,B=x}`,
+ * `1.0E10`, `null` for a NULL.
  */
 void value_print(const type *t, value v, buf *out);
 
