@@ -49,8 +49,8 @@ struct type {
     int precision;            /* DECIMAL; 1..38 */
     int scale;                /* DECIMAL; 0..precision */
     const type *key;          /* MAP */
-    const type *elem;         /* ARRAY element, MAP value */
-    const type_field *fields; /* STRUCT */
+    const type *elem;         /* ARRAY element, MAP value, result of a LAMBDA in a signature */
+    const type_field *fields; /* STRUCT; parameters of a LAMBDA in a signature (no names) */
     int field_count;
     char generic;             /* GENERIC: the letter */
 };
@@ -59,8 +59,14 @@ struct type {
 const type *type_simple(type_kind kind);
 
 /* The types with parameters, made in an arena. */
+/* "BOOLEAN", "INTEGER", ... "STRUCT": the kind as ksqlDB's messages name it. */
+const char *type_kind_name(type_kind kind);
+
+/* DECIMAL(precision, scale); the caller has checked the bounds. */
 const type *type_decimal(arena *a, int precision, int scale);
+/* ARRAY<elem>. */
 const type *type_array(arena *a, const type *elem);
+/* MAP<key, value>. */
 const type *type_map(arena *a, const type *key, const type *value);
 /* Fields are copied into the arena. */
 const type *type_struct(arena *a, const type_field *fields, int count);
@@ -78,7 +84,9 @@ const type *type_copy(arena *a, const type *t);
 
 /* SQL text, as ksqlDB prints it: `DECIMAL(4, 2)`, `ARRAY<STRING>`, "STRUCT<`A` INTEGER, `B` STRING>", `INTEGER`. */
 void type_print(const type *t, buf *out);
-/* The same as terminated text in an arena. */
+/* The same without back quotes around field names, as ksqlDB's messages about function arguments print types. */
+void type_print_unquoted(const type *t, buf *out);
+/* The text of type_print, terminated, in an arena. */
 str type_text(arena *a, const type *t);
 
 /* Position of a field by exact name, or -1. */

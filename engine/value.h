@@ -49,6 +49,7 @@ struct nested {
 typedef enum interval_unit { UNIT_MILLISECONDS, UNIT_SECONDS, UNIT_MINUTES, UNIT_HOURS, UNIT_DAYS } interval_unit;
 int64_t interval_unit_ms(interval_unit unit);
 
+/* The NULL value. */
 static inline value value_null(void)
 {
     return (value){.null = true};
@@ -79,5 +80,11 @@ bool type_is_ordered(const type *t);
  * `1.0E10`, `null` for a NULL.
  */
 void value_print(const type *t, value v, buf *out);
+
+/*
+ * Positions of a map's entries in the order in which java.util.HashMap would iterate them, which is what MAP_KEYS and texts
+ * of maps show.
+ */
+const uint32_t *value_map_order(arena *a, const type *t, const nested *m);
 
 #endif
