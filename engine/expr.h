@@ -66,6 +66,7 @@ struct expr {
     expr_kind kind;
     expr_op op;
     bool negated;
+    bool implicit;      /* EXPR_CAST: coercion of an operand of arithmetic, comparison, BETWEEN or IN: no scope of its own */
     char escape;
     const type *type;
     const expr *const *args;
