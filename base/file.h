@@ -61,7 +61,7 @@ fs *fs_real(void);
  * Opens a file; the caller closes it. A missing file (without FILE_CREATE) or folder gives DIAG_NOT_FOUND, an
  * existing one with FILE_EXCLUSIVE DIAG_EXISTS, everything else DIAG_IO. Descriptors are close-on-exec.
  */
-bool fs_open(fs *fs, const char *path, unsigned flags, file **out, diag *d);
+bool fs_open(fs *sys, const char *path, unsigned flags, file **out, diag *d);
 /* Closes and frees; releases its locks and mappings are left to file_unmap. NULL is allowed. Makes nothing durable. */
 void file_close(file *f);
 
@@ -88,22 +88,22 @@ bool file_sync_failed(const file *f);
 
 /* Brings a folder's entries (what was created, renamed and unlinked in it) to disk. */
 #define fs_sync_dir(fs, path, d) fs_sync_dir_at((fs), (path), FILE_SITE, (d))
-bool fs_sync_dir_at(fs *fs, const char *path, const char *site, diag *d);
+bool fs_sync_dir_at(fs *sys, const char *path, const char *site, diag *d);
 
 /* Renames within one file system; an existing target file is replaced. */
-bool fs_rename(fs *fs, const char *from, const char *to, diag *d);
+bool fs_rename(fs *sys, const char *from, const char *to, diag *d);
 /* Removes a file; one that is missing gives DIAG_NOT_FOUND. Open handles of it go on working. */
-bool fs_unlink(fs *fs, const char *path, diag *d);
+bool fs_unlink(fs *sys, const char *path, diag *d);
 /* Removes an empty folder. */
-bool fs_rmdir(fs *fs, const char *path, diag *d);
+bool fs_rmdir(fs *sys, const char *path, diag *d);
 /*
  * Makes a folder with all missing folders above it, and syncs the parent of each that it made. Existing ones
  * are no error.
  */
 #define fs_mkdirs(fs, path, d) fs_mkdirs_at((fs), (path), FILE_SITE, (d))
-bool fs_mkdirs_at(fs *fs, const char *path, const char *site, diag *d);
+bool fs_mkdirs_at(fs *sys, const char *path, const char *site, diag *d);
 /* Makes one folder and syncs nothing; an existing one is no error. *made (may be NULL) says whether it was made. */
-bool fs_mkdir(fs *fs, const char *path, bool *made, diag *d);
+bool fs_mkdir(fs *sys, const char *path, bool *made, diag *d);
 
 /* One entry of a folder. */
 typedef struct fs_entry {
@@ -112,12 +112,12 @@ typedef struct fs_entry {
 } fs_entry;
 
 /* The entries of a folder without "." and "..", sorted by name, in the arena. */
-bool fs_list(fs *fs, const char *path, arena *a, fs_entry **out, size_t *count, diag *d);
+bool fs_list(fs *sys, const char *path, arena *a, fs_entry **out, size_t *count, diag *d);
 /* Whether a file or folder of this name exists. */
-bool fs_exists(fs *fs, const char *path);
+bool fs_exists(fs *sys, const char *path);
 
 /* Bytes that a new file could still take where path lies; UINT64_MAX when that is unknown. */
-uint64_t fs_free_bytes(fs *fs, const char *path);
+uint64_t fs_free_bytes(fs *sys, const char *path);
 
 /* Advisory lock on the whole file, held until close; DIAG_BUSY when somebody else holds it. For the data folder's `lock`. */
 bool file_lock(file *f, diag *d);
