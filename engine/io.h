@@ -31,6 +31,7 @@ typedef struct io_record {
 typedef struct io_batch {
     int32_t partition;
     uint32_t count;
+    bool padded; /* 32 bytes behind every key and value can be read (they belong to the same buffer) */
     const io_record *records;
     int64_t next_offset; /* where reading goes on: beyond the last record, and beyond markers and compacted holes behind
                             it */

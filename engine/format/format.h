@@ -18,11 +18,12 @@ typedef enum format_side { FORMAT_KEY, FORMAT_VALUE } format_side;
 
 typedef struct format_codec format_codec;
 
-/* What a format tells about a record that it cannot read or write. `row` counts within the call. */
-typedef struct format_errors {
-    void (*failed)(void *ctx, uint32_t row, str message);
+/* What a format tells about single records of a call to format_read; `row` counts within the call. */
+typedef struct format_events {
+    void (*failed)(void *ctx, uint32_t row, str message); /* cannot be read; its columns are NULL */
+    void (*null)(void *ctx, uint32_t row); /* the bytes stand for a null key or value (JSON `null`) */
     void *ctx;
-} format_errors;
+} format_events;
 
 /*
  * A codec for the key or value columns of a schema, in the arena `a`, which also frees what it holds outside. `needed`
@@ -37,8 +38,8 @@ format_codec *format_open(arena *a, const format_spec *spec, const schema *s, fo
  * those of this side are touched). A null key or value gives NULL columns and no error. Slices point into the records
  * or into `mem`. For a windowed key the window's bytes must have been taken off before (format_split_window).
  */
-void format_read(format_codec *f, const io_record *records, uint32_t count, vec *cols, uint32_t first, arena *mem,
-                 const format_errors *errors);
+void format_read(format_codec *f, const io_record *records, uint32_t count, bool padded, vec *cols, uint32_t first,
+                 arena *mem, const format_events *events);
 
 /*
  * Appends the bytes of one row to `out`. False with a message (valid until the next call) when the row cannot be
