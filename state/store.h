@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/diag.h"
 
 /* SQLite's storage classes. */
@@ -63,6 +64,11 @@ typedef struct store_codec {
     void (*release)(void *ctx, void *state);
     /* Bytes outside of the state that it holds, for the budget. NULL: none. */
     size_t (*held)(void *ctx, const void *state);
+    /*
+     * The encoded bytes of a key from its columns as key_cells gave them, appended to out. NULL: the database keeps the
+     * encoded bytes as its primary key, as with key_is_blob.
+     */
+    bool (*key_bytes)(void *ctx, const cell *cells, buf *out);
 } store_codec;
 
 /* What a store is. Lives as long as the store. */
