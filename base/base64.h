@@ -15,9 +15,9 @@
 
 /* How strict the decoder is about padding and white space. */
 typedef enum base64_rules {
-    BASE64_JAVA,    /* Base64.getDecoder(): padding may be missing, no other characters */
+    BASE64_JAVA, /* Base64.getDecoder(): padding may be missing, no other characters */
     BASE64_JACKSON, /* JsonNode.binaryValue(): padding required, blanks allowed between groups of four */
-    BASE64_URL,     /* Base64.getUrlDecoder(): the alphabet with - and _, padding may be missing */
+    BASE64_URL, /* Base64.getUrlDecoder(): the alphabet with - and _, padding may be missing */
 } base64_rules;
 
 /* Characters that n bytes encode to, with padding. */

@@ -33,9 +33,9 @@ typedef struct decimal_type {
 /* Why an operation has no result. In KSQL each of them makes the value NULL and logs. */
 typedef enum decimal_status {
     DECIMAL_OK = 0,
-    DECIMAL_OVERFLOW,  /* more digits than the type or 38 allow */
-    DECIMAL_INEXACT,   /* would need rounding, which KSQL refuses here */
-    DECIMAL_DIV_ZERO,  /* division or remainder by zero */
+    DECIMAL_OVERFLOW, /* more digits than the type or 38 allow */
+    DECIMAL_INEXACT, /* would need rounding, which KSQL refuses here */
+    DECIMAL_DIV_ZERO, /* division or remainder by zero */
     DECIMAL_MALFORMED, /* text that is not a number, NaN, an infinity */
 } decimal_status;
 

@@ -35,12 +35,12 @@ typedef struct json_member json_member;
 /* A value. Public layout: readers walk it. Which fields hold something depends on kind. */
 struct json_value {
     json_kind kind;
-    bool truth;            /* JSON_BOOL */
-    uint32_t count;        /* JSON_ARRAY, JSON_OBJECT: number of items or members */
-    str text;              /* JSON_STRING: the unescaped text; JSON_NUMBER: the number as written */
-    json_value *items;     /* JSON_ARRAY */
-    json_member *members;  /* JSON_OBJECT, in the order of the text, duplicates kept */
-    str source;            /* the whole value as it stands in the input */
+    bool truth; /* JSON_BOOL */
+    uint32_t count; /* JSON_ARRAY, JSON_OBJECT: number of items or members */
+    str text; /* JSON_STRING: the unescaped text; JSON_NUMBER: the number as written */
+    json_value *items; /* JSON_ARRAY */
+    json_member *members; /* JSON_OBJECT, in the order of the text, duplicates kept */
+    str source; /* the whole value as it stands in the input */
 };
 
 /* A name and its value in an object. */

@@ -38,7 +38,7 @@ typedef struct json_in {
     const char *p;
     const char *end;
     const char *wide; /* at p < wide, 32 bytes may be loaded */
-    const char *why;  /* set by the first step that failed */
+    const char *why; /* set by the first step that failed */
 } json_in;
 
 /* A string's bytes between its quotes. */
@@ -53,7 +53,7 @@ typedef struct json_num {
     uint64_t mantissa; /* the first 19 significant digits */
     int32_t exponent;
     bool negative;
-    bool integral;  /* no fraction and no exponent part */
+    bool integral; /* no fraction and no exponent part */
     bool truncated; /* more digits than the mantissa holds */
 } json_num;
 
@@ -61,8 +61,10 @@ typedef struct json_num {
 static inline json_in json_in_of(str text, bool padded)
 {
     json_in in = {text.p, text.p + text.n, NULL, NULL};
-    if (padded) in.wide = in.end;
-    else in.wide = text.n >= 32 ? in.end - 31 : in.p;
+    if (padded)
+        in.wide = in.end;
+    else
+        in.wide = text.n >= 32 ? in.end - 31 : in.p;
     return in;
 }
 
