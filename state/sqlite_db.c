@@ -1,0 +1,568 @@
+#include "state/sqlite_db.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "state/sqlite.h"
+#include "state/sqlite_layout.h"
+
+/* One connection and who may use it now. */
+typedef struct locked {
+    pthread_mutex_t lock;
+    sqlite c;
+} locked;
+
+typedef struct sqlite_db {
+    store_db db;
+    fs *sys;
+    str path;
+    locked writer;
+    locked reader;
+    arena *mem; /* layouts; guarded by the writer's lock */
+    map layouts; /* by store name; entries never change once made */
+    pthread_mutex_t layouts_lock;
+} sqlite_db;
+
+static const store_db_ops sqlite_ops;
+
+static sqlite_db *db_of(store_db *db)
+{
+    check(db->ops == &sqlite_ops);
+    return (sqlite_db *)db;
+}
+
+store_db *store_sqlite_new(fs *sys, str path)
+{
+    arena *mem = arena_new();
+    sqlite_db *q = ARENA_NEW(mem, sqlite_db);
+    q->db.ops = &sqlite_ops;
+    q->sys = sys;
+    q->mem = mem;
+    q->path = arena_str(mem, path);
+    pthread_mutex_init(&q->writer.lock, NULL);
+    pthread_mutex_init(&q->reader.lock, NULL);
+    pthread_mutex_init(&q->layouts_lock, NULL);
+    return &q->db;
+}
+
+static void db_close(store_db *db)
+{
+    sqlite_db *q = db_of(db);
+    store_sqlite_idle(db);
+    map_free(&q->layouts);
+    pthread_mutex_destroy(&q->writer.lock);
+    pthread_mutex_destroy(&q->reader.lock);
+    pthread_mutex_destroy(&q->layouts_lock);
+    arena_free(q->mem);
+}
+
+void store_sqlite_idle(store_db *db)
+{
+    sqlite_db *q = db_of(db);
+    locked *both[] = {&q->reader, &q->writer};
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        pthread_mutex_lock(&both[i]->lock);
+        sqlite_close(&both[i]->c);
+        pthread_mutex_unlock(&both[i]->lock);
+    }
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------- */
+
+static const char *const tables[] = {
+    "CREATE TABLE IF NOT EXISTS weir_commit(one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS weir_inputs(input INTEGER, partition INTEGER, topic_id BLOB NOT NULL,"
+    " \"offset\" INTEGER NOT NULL, PRIMARY KEY (input, partition)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS weir_outputs(topic TEXT, partition INTEGER, topic_id BLOB NOT NULL,"
+    " producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL, first_offset INTEGER NOT NULL,"
+    " end_offset INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS weir_numbers(name TEXT, partition INTEGER, value INTEGER NOT NULL,"
+    " PRIMARY KEY (name, partition)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS weir_stores(name TEXT PRIMARY KEY, table_name TEXT NOT NULL, shape TEXT NOT NULL,"
+    " fingerprint TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS weir_columns(store TEXT, position INTEGER, name TEXT NOT NULL, column_name TEXT NOT "
+    "NULL,"
+    " type TEXT NOT NULL, PRIMARY KEY (store, position)) WITHOUT ROWID",
+};
+
+/* The writer's connection, opened and with its tables made. Locks it; unlock_writer gives it back. */
+static sqlite *lock_writer(sqlite_db *q, diag *d)
+{
+    pthread_mutex_lock(&q->writer.lock);
+    sqlite *c = &q->writer.c;
+    if (c->db) return c;
+    bool ok = sqlite_open(c, q->sys, q->path, SQLITE_MODE_WRITE, d);
+    ok = ok && sqlite_run(c, "BEGIN IMMEDIATE", d);
+    for (size_t i = 0; ok && i < ARRAY_LEN(tables); i++) ok = sqlite_run(c, tables[i], d);
+    ok = ok && sqlite_run(c, "COMMIT", d);
+    if (ok) return c;
+    sqlite_close(c);
+    pthread_mutex_unlock(&q->writer.lock);
+    return NULL;
+}
+
+static void unlock_writer(sqlite_db *q)
+{
+    pthread_mutex_unlock(&q->writer.lock);
+}
+
+/* The reader's connection; the database must have been made. */
+static sqlite *lock_reader(sqlite_db *q, diag *d)
+{
+    pthread_mutex_lock(&q->reader.lock);
+    if (q->reader.c.db || sqlite_open(&q->reader.c, q->sys, q->path, SQLITE_MODE_READ, d)) return &q->reader.c;
+    pthread_mutex_unlock(&q->reader.lock);
+    return NULL;
+}
+
+static void unlock_reader(sqlite_db *q)
+{
+    pthread_mutex_unlock(&q->reader.lock);
+}
+
+static const sqlite_layout *find_layout(sqlite_db *q, const store_spec *spec)
+{
+    pthread_mutex_lock(&q->layouts_lock);
+    const sqlite_layout *l = map_get(&q->layouts, spec->name);
+    pthread_mutex_unlock(&q->layouts_lock);
+    check(l != NULL);
+    return l;
+}
+
+/*
+ * ---- announcing stores
+ * ---------------------------------------------------------------------------------------------
+ */
+
+/* Compares with what the database says of a store of this name; *known when there is one. */
+static bool check_known(sqlite *c, const store_spec *spec, bool *known, diag *d)
+{
+    sqlite3_stmt *s = sqlite_prepare(c, STR("SELECT fingerprint FROM weir_stores WHERE name = ?"), d);
+    if (!s) return false;
+    sqlite_bind_str(s, 1, spec->name);
+    if (!sqlite_step(c, s, known, d)) return false;
+    if (!*known) return true;
+    str stored = sqlite_str(s, 0);
+    bool same = str_eq(stored, spec->fingerprint);
+    if (!same) {
+        diag_set(d, DIAG_STATE,
+                 "the stored state of %.*s was made by another plan: it holds \"%.*s\", the query needs \"%.*s\"",
+                 STR_ARG(spec->name), STR_ARG(stored), STR_ARG(spec->fingerprint));
+    }
+    sqlite3_reset(s);
+    return same;
+}
+
+static const char *shape_text(store_shape shape)
+{
+    static const char *const names[] = {"key", "window", "bucket"};
+    return names[shape];
+}
+
+static bool make_store(sqlite *c, const store_spec *spec, const sqlite_layout *l, diag *d)
+{
+    if (!sqlite_run(c, l->create, d)) return false;
+    sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT INTO weir_stores VALUES (?, ?, ?, ?)"), d);
+    if (!s) return false;
+    sqlite_bind_str(s, 1, spec->name);
+    sqlite_bind_str(s, 2, l->table);
+    sqlite_bind_str(s, 3, str_z(shape_text(spec->shape)));
+    sqlite_bind_str(s, 4, spec->fingerprint);
+    if (!sqlite_done(c, s, d)) return false;
+    for (int i = 0; i < l->column_count; i++) {
+        s = sqlite_prepare(c, STR("INSERT INTO weir_columns VALUES (?, ?, ?, ?, ?)"), d);
+        if (!s) return false;
+        sqlite_bind_str(s, 1, spec->name);
+        sqlite3_bind_int(s, 2, i);
+        sqlite_bind_str(s, 3, l->columns[i].meaning);
+        sqlite_bind_str(s, 4, l->columns[i].name);
+        sqlite_bind_str(s, 5, str_z(l->columns[i].type));
+        if (!sqlite_done(c, s, d)) return false;
+    }
+    return true;
+}
+
+static bool has_rows_of(sqlite *c, const sqlite_layout *l, int32_t partition, bool *has_rows, diag *d)
+{
+    sqlite3_stmt *s = sqlite_prepare(c, l->any, d);
+    if (!s) return false;
+    sqlite3_bind_int(s, 1, partition);
+    if (!sqlite_step(c, s, has_rows, d)) return false;
+    sqlite3_reset(s);
+    return true;
+}
+
+static bool db_open_store(store_db *db, const store_spec *spec, int32_t partition, bool *has_rows, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    if (spec->shape == STORE_BUCKET) {
+        return diag_set(d, DIAG_UNSUPPORTED, "stores of buckets are not kept in SQLite yet (%.*s)",
+                        STR_ARG(spec->name));
+    }
+    sqlite *c = lock_writer(q, d);
+    if (!c) return false;
+    pthread_mutex_lock(&q->layouts_lock);
+    if (!map_get(&q->layouts, spec->name)) map_put(&q->layouts, spec->name, sqlite_layout_new(q->mem, spec));
+    const sqlite_layout *l = map_get(&q->layouts, spec->name);
+    pthread_mutex_unlock(&q->layouts_lock);
+    bool known;
+    bool ok = sqlite_run(c, "BEGIN IMMEDIATE", d);
+    bool begun = ok;
+    ok = ok && check_known(c, spec, &known, d);
+    if (ok && !known) ok = make_store(c, spec, l, d);
+    ok = ok && has_rows_of(c, l, partition, has_rows, d);
+    diag ignored = {0};
+    if (begun) ok = sqlite_run(c, ok ? "COMMIT" : "ROLLBACK", ok ? d : &ignored) && ok;
+    unlock_writer(q);
+    return ok;
+}
+
+/* ---- reading rows ------------------------------------------------------------------------------------------------ */
+
+/* Turns the present row of a layout's SELECT into a store_row; *cells has room for all columns. */
+static bool take_row(const store_spec *spec, const sqlite_layout *l, sqlite3_stmt *s, cell *cells, buf *key,
+                     store_row *out, diag *d)
+{
+    for (int i = 0; i < l->select_count; i++) cells[i] = sqlite_cell(s, i);
+    buf_clear(key);
+    if (l->key_is_blob) {
+        buf_add_str(key, cells[l->key_at].kind == CELL_BLOB ? cells[l->key_at].s : STR(""));
+    } else if (!spec->codec.key_bytes(spec->codec.ctx, cells + l->key_at, key)) {
+        return diag_set(d, DIAG_CORRUPT, "a key of the stored state of %.*s cannot be read", STR_ARG(spec->name));
+    }
+    *out = (store_row){.key = buf_str(key),
+                       .window_start = l->window_at >= 0 ? cells[l->window_at].i : 0,
+                       .cells = cells + l->cells_at};
+    return true;
+}
+
+typedef bool found_fn(void *ctx, const store_row *row);
+
+static bool walk_rows(sqlite *c, const store_spec *spec, const sqlite_layout *l, sqlite3_stmt *s, found_fn *found,
+                      void *ctx, diag *d)
+{
+    cell *cells = calloc((size_t)l->select_count, sizeof *cells);
+    check(cells != NULL);
+    buf key = {0};
+    bool row = false;
+    bool ok;
+    while ((ok = sqlite_step(c, s, &row, d)) && row) {
+        store_row r;
+        ok = take_row(spec, l, s, cells, &key, &r, d);
+        if (ok && !found(ctx, &r)) {
+            ok = diag_set(d, DIAG_CORRUPT, "a row of the stored state of %.*s cannot be read", STR_ARG(spec->name));
+        }
+        if (!ok) break;
+    }
+    if (!ok) sqlite3_reset(s);
+    buf_free(&key);
+    free(cells);
+    return ok;
+}
+
+/* Binds partition, window start and key as the layout's parameters expect them; returns the next parameter. */
+static int bind_key(const store_spec *spec, const sqlite_layout *l, sqlite3_stmt *s, int32_t partition,
+                    const store_row *row, arena *mem)
+{
+    int at = 1;
+    sqlite3_bind_int(s, at++, partition);
+    if (l->window_at >= 0) sqlite3_bind_int64(s, at++, row->window_start);
+    if (l->key_is_blob) {
+        cell key = {.kind = CELL_BLOB, .s = row->key};
+        sqlite_bind(s, at++, &key);
+        return at;
+    }
+    cell *cells = ARENA_ARRAY(mem, cell, (size_t)spec->key_count);
+    spec->codec.key_cells(spec->codec.ctx, row->key, cells, mem);
+    for (int i = 0; i < spec->key_count; i++) sqlite_bind(s, at++, &cells[i]);
+    return at;
+}
+
+static bool db_read(store_db *db, const store_spec *spec, int32_t partition, const store_row *keys, uint32_t count,
+                    found_fn *found, void *ctx, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    const sqlite_layout *l = find_layout(q, spec);
+    sqlite *c = lock_reader(q, d);
+    if (!c) return false;
+    arena *mem = arena_new();
+    bool ok = sqlite_run(c, "BEGIN", d);
+    bool begun = ok;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        sqlite3_stmt *s = sqlite_prepare(c, l->select_key, d);
+        ok = s != NULL;
+        if (!ok) break;
+        bind_key(spec, l, s, partition, &keys[i], mem);
+        ok = walk_rows(c, spec, l, s, found, ctx, d);
+        sqlite3_clear_bindings(s);
+        arena_reset(mem);
+    }
+    diag ignored = {0};
+    if (begun) sqlite_run(c, "COMMIT", &ignored);
+    arena_free(mem);
+    unlock_reader(q);
+    return ok;
+}
+
+static bool db_scan(store_db *db, const store_spec *spec, int32_t partition, int64_t first, int64_t last,
+                    found_fn *found, void *ctx, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    const sqlite_layout *l = find_layout(q, spec);
+    sqlite *c = lock_reader(q, d);
+    if (!c) return false;
+    sqlite3_stmt *s = sqlite_prepare(c, l->select_range, d);
+    bool ok = s != NULL;
+    if (ok) {
+        sqlite3_bind_int(s, 1, partition);
+        if (l->window_at >= 0) {
+            sqlite3_bind_int64(s, 2, first);
+            sqlite3_bind_int64(s, 3, last);
+        }
+        ok = walk_rows(c, spec, l, s, found, ctx, d);
+    }
+    unlock_reader(q);
+    return ok;
+}
+
+/* ---- committing -------------------------------------------------------------------------------------------------- */
+
+static bool save_row(sqlite *c, const store_spec *spec, const sqlite_layout *l, int32_t partition, const store_row *row,
+                     arena *mem, diag *d)
+{
+    sqlite3_stmt *s = sqlite_prepare(c, row->deleted ? l->remove : l->upsert, d);
+    if (!s) return false;
+    int at = bind_key(spec, l, s, partition, row, mem);
+    if (!row->deleted) {
+        if (l->key_is_blob) {
+            cell *cells = ARENA_ARRAY(mem, cell, (size_t)spec->key_count + 1);
+            spec->codec.key_cells(spec->codec.ctx, row->key, cells, mem);
+            for (int i = 0; i < spec->key_count; i++) sqlite_bind(s, at++, &cells[i]);
+        }
+        for (int i = 0; i < spec->column_count; i++) sqlite_bind(s, at++, &row->cells[i]);
+    }
+    return sqlite_done(c, s, d);
+}
+
+static bool save_store(sqlite_db *q, sqlite *c, store *st, diag *d)
+{
+    const store_spec *spec = store_get_spec(st);
+    const sqlite_layout *l = find_layout(q, spec);
+    arena *mem = arena_new();
+    store_row row;
+    bool ok = true;
+    for (uint64_t it = 0; ok && store_frozen_next(st, &it, &row);) {
+        ok = save_row(c, spec, l, store_partition(st), &row, mem, d);
+        arena_reset(mem);
+    }
+    arena_free(mem);
+    return ok;
+}
+
+static bool save_inputs(sqlite *c, const store_commit *k, diag *d)
+{
+    for (int i = 0; i < k->input_count; i++) {
+        const store_input *in = &k->inputs[i];
+        sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT OR REPLACE INTO weir_inputs VALUES (?, ?, ?, ?)"), d);
+        if (!s) return false;
+        sqlite3_bind_int(s, 1, in->input);
+        sqlite3_bind_int(s, 2, in->partition);
+        sqlite3_bind_blob(s, 3, in->topic_id, 16, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 4, in->offset);
+        if (!sqlite_done(c, s, d)) return false;
+    }
+    return true;
+}
+
+static bool save_outputs(sqlite *c, const store_commit *k, diag *d)
+{
+    if (!sqlite_run(c, "DELETE FROM weir_outputs", d)) return false;
+    for (int i = 0; i < k->output_count; i++) {
+        const store_output *out = &k->outputs[i];
+        sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT INTO weir_outputs VALUES (?, ?, ?, ?, ?, ?, ?)"), d);
+        if (!s) return false;
+        sqlite_bind_str(s, 1, out->topic);
+        sqlite3_bind_int(s, 2, out->partition);
+        sqlite3_bind_blob(s, 3, out->topic_id, 16, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 4, out->producer_id);
+        sqlite3_bind_int(s, 5, out->epoch);
+        sqlite3_bind_int64(s, 6, out->first_offset);
+        sqlite3_bind_int64(s, 7, out->end_offset);
+        if (!sqlite_done(c, s, d)) return false;
+    }
+    return true;
+}
+
+static bool save_numbers(sqlite *c, const store_commit *k, diag *d)
+{
+    for (int i = 0; i < k->number_count; i++) {
+        sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT OR REPLACE INTO weir_numbers VALUES (?, ?, ?)"), d);
+        if (!s) return false;
+        sqlite_bind_str(s, 1, k->numbers[i].name);
+        sqlite3_bind_int(s, 2, k->numbers[i].partition);
+        sqlite3_bind_int64(s, 3, k->numbers[i].value);
+        if (!sqlite_done(c, s, d)) return false;
+    }
+    return true;
+}
+
+static bool save_generation(sqlite *c, int64_t generation, diag *d)
+{
+    sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT OR REPLACE INTO weir_commit VALUES (1, ?)"), d);
+    if (!s) return false;
+    sqlite3_bind_int64(s, 1, generation);
+    return sqlite_done(c, s, d);
+}
+
+static bool db_commit(store_db *db, const store_commit *k, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    sqlite *c = lock_writer(q, d);
+    if (!c) return false;
+    bool ok = sqlite_run(c, "BEGIN IMMEDIATE", d);
+    bool begun = ok;
+    for (int i = 0; ok && i < k->store_count; i++) ok = save_store(q, c, k->stores[i], d);
+    ok = ok && save_inputs(c, k, d) && save_outputs(c, k, d) && save_numbers(c, k, d) &&
+         save_generation(c, k->generation, d);
+    ok = ok && sqlite_run(c, "COMMIT", d);
+    diag ignored = {0};
+    if (!ok && begun) sqlite_run(c, "ROLLBACK", &ignored);
+    unlock_writer(q);
+    return ok;
+}
+
+/*
+ * ---- loading
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static int64_t count_rows(sqlite *c, str sql, diag *d)
+{
+    sqlite3_stmt *s = sqlite_prepare(c, sql, d);
+    bool row;
+    if (!s || !sqlite_step(c, s, &row, d)) return -1;
+    int64_t n = row ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_reset(s);
+    return n;
+}
+
+static bool load_inputs(sqlite *c, arena *a, store_state *out, diag *d)
+{
+    int64_t n = count_rows(c, STR("SELECT count(*) FROM weir_inputs"), d);
+    sqlite3_stmt *s = n < 0 ? NULL : sqlite_prepare(c, STR("SELECT * FROM weir_inputs"), d);
+    if (!s) return false;
+    store_input *inputs = ARENA_ARRAY(a, store_input, (size_t)n);
+    bool row, ok;
+    while ((ok = sqlite_step(c, s, &row, d)) && row && out->input_count < n) {
+        store_input *in = &inputs[out->input_count++];
+        *in = (store_input){.input = sqlite3_column_int(s, 0),
+                            .partition = sqlite3_column_int(s, 1),
+                            .offset = sqlite3_column_int64(s, 3)};
+        str id = sqlite_str(s, 2);
+        if (id.n == 16) memcpy(in->topic_id, id.p, 16);
+    }
+    out->inputs = inputs;
+    return ok;
+}
+
+static bool load_outputs(sqlite *c, arena *a, store_state *out, diag *d)
+{
+    int64_t n = count_rows(c, STR("SELECT count(*) FROM weir_outputs"), d);
+    sqlite3_stmt *s = n < 0 ? NULL : sqlite_prepare(c, STR("SELECT * FROM weir_outputs"), d);
+    if (!s) return false;
+    store_output *outputs = ARENA_ARRAY(a, store_output, (size_t)n);
+    bool row, ok;
+    while ((ok = sqlite_step(c, s, &row, d)) && row && out->output_count < n) {
+        store_output *o = &outputs[out->output_count++];
+        *o = (store_output){.topic = arena_str(a, sqlite_str(s, 0)),
+                            .partition = sqlite3_column_int(s, 1),
+                            .producer_id = sqlite3_column_int64(s, 3),
+                            .epoch = (int16_t)sqlite3_column_int(s, 4),
+                            .first_offset = sqlite3_column_int64(s, 5),
+                            .end_offset = sqlite3_column_int64(s, 6)};
+        str id = sqlite_str(s, 2);
+        if (id.n == 16) memcpy(o->topic_id, id.p, 16);
+    }
+    out->outputs = outputs;
+    return ok;
+}
+
+static bool load_numbers(sqlite *c, arena *a, store_state *out, diag *d)
+{
+    int64_t n = count_rows(c, STR("SELECT count(*) FROM weir_numbers"), d);
+    sqlite3_stmt *s = n < 0 ? NULL : sqlite_prepare(c, STR("SELECT * FROM weir_numbers"), d);
+    if (!s) return false;
+    store_number *numbers = ARENA_ARRAY(a, store_number, (size_t)n);
+    bool row, ok;
+    while ((ok = sqlite_step(c, s, &row, d)) && row && out->number_count < n) {
+        numbers[out->number_count++] = (store_number){.name = arena_str(a, sqlite_str(s, 0)),
+                                                      .partition = sqlite3_column_int(s, 1),
+                                                      .value = sqlite3_column_int64(s, 2)};
+    }
+    out->numbers = numbers;
+    return ok;
+}
+
+static bool db_load(store_db *db, arena *a, store_state *out, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    *out = (store_state){0};
+    sqlite *c = lock_writer(q, d);
+    if (!c) return false;
+    out->generation = count_rows(c, STR("SELECT generation FROM weir_commit"), d);
+    bool ok =
+        out->generation >= 0 && load_inputs(c, a, out, d) && load_outputs(c, a, out, d) && load_numbers(c, a, out, d);
+    unlock_writer(q);
+    return ok;
+}
+
+/*
+ * ---- for analysts
+ * --------------------------------------------------------------------------------------------------
+ */
+
+bool store_sqlite_view(store_db *db, str name, str select, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    sqlite *c = lock_writer(q, d);
+    if (!c) return false;
+    buf sql = {0};
+    buf_add_z(&sql, "BEGIN IMMEDIATE; DROP VIEW IF EXISTS ");
+    sqlite_quote_name(&sql, name);
+    buf_add_z(&sql, "; CREATE VIEW ");
+    sqlite_quote_name(&sql, name);
+    buf_printf(&sql, " AS %.*s; COMMIT", STR_ARG(select));
+    bool ok = sqlite_run(c, buf_z(&sql), d);
+    diag ignored = {0};
+    if (!ok) sqlite_run(c, "ROLLBACK", &ignored);
+    buf_free(&sql);
+    unlock_writer(q);
+    return ok;
+}
+
+str store_sqlite_table(store_db *db, str name, arena *a, diag *d)
+{
+    sqlite_db *q = db_of(db);
+    sqlite *c = lock_writer(q, d);
+    if (!c) return STR("");
+    str table = STR("");
+    bool row = false;
+    sqlite3_stmt *s = sqlite_prepare(c, STR("SELECT table_name FROM weir_stores WHERE name = ?"), d);
+    if (s) sqlite_bind_str(s, 1, name);
+    if (s && sqlite_step(c, s, &row, d) && row) {
+        table = arena_str(a, sqlite_str(s, 0));
+        sqlite3_reset(s);
+    }
+    unlock_writer(q);
+    return table;
+}
+
+static const store_db_ops sqlite_ops = {
+    .load = db_load,
+    .open_store = db_open_store,
+    .read = db_read,
+    .scan = db_scan,
+    .commit = db_commit,
+    .close = db_close,
+};
