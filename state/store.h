@@ -60,6 +60,10 @@ typedef struct store_codec {
     void (*encode)(void *ctx, const void *state, cell *out, arena *mem);
     /* Rebuilds a state (zeroed before) from its row. False: the row does not fit; the database is corrupt. */
     bool (*decode)(void *ctx, const cell *row, void *state);
+    /* STORE_BUCKET, in place of encode and decode: the rows of a bucket in order, and adding one at its end. */
+    uint32_t (*bucket_count)(void *ctx, const void *state);
+    void (*bucket_row)(void *ctx, const void *state, uint32_t i, int64_t *time, int64_t *seq, cell *out, arena *mem);
+    bool (*bucket_add)(void *ctx, void *state, int64_t time, int64_t seq, const cell *row);
     /* Frees what a state holds outside of itself; the state is not used afterwards. NULL: nothing. */
     void (*release)(void *ctx, void *state);
     /* Bytes outside of the state that it holds, for the budget. NULL: none. */
@@ -153,7 +157,9 @@ uint32_t store_windows(store *s, int64_t first, int64_t last, int64_t *out, uint
 typedef struct store_row {
     str key;
     int64_t window_start;
-    bool deleted; /* cells are absent */
+    bool deleted;      /* cells are absent; STORE_BUCKET: all rows of the key go, those of the new bucket follow */
+    int64_t time;      /* STORE_BUCKET */
+    int64_t seq;
     const cell *cells; /* spec->column_count */
 } store_row;
 
@@ -164,6 +170,8 @@ uint64_t store_frozen_count(const store *s);
 /* Walks them ordered by (window start, key bytes); the row is valid until the next call. Start with *it = 0. False at
  * the end. */
 bool store_frozen_next(store *s, uint64_t *it, store_row *out);
+/* STORE_WINDOW: windows that start before this have expired in the frozen generation; INT64_MIN: none. */
+int64_t store_frozen_expired(const store *s);
 /* The frozen generation is durable. */
 void store_decided(store *s, int64_t generation);
 /* The frozen generation will never be durable: the store is of no use any more, but may still be closed. */

@@ -49,9 +49,11 @@ bool json_format_write(format_codec *f, const vec *cols, uint32_t row, buf *out,
 bool kafka_format_write(format_codec *f, const vec *cols, uint32_t row, buf *out, str *message);
 bool delimited_format_write(format_codec *f, const vec *cols, uint32_t row, buf *out, str *message);
 
-/* One value as JSON: what the JSON format writes for a column, and what stores keep for nested values. */
+/* One value as JSON, as the JSON format writes a column. */
 void json_put_typed(buf *out, const type *t, value v);
-/* Reads one JSON value of a type by the JSON format's rules. False with a message that names the JSON path. */
-bool json_read_typed(str text, const type *t, arena *mem, value *out, buf *message);
+/* One value as JSON that json_read_exact gives back exactly: negative zeros and maps with any keys included. */
+void json_put_exact(buf *out, const type *t, value v);
+/* Reads what json_put_exact wrote. Slices borrow the text or `mem`. False with a message that names the JSON path. */
+bool json_read_exact(str text, const type *t, arena *mem, value *out, buf *message);
 
 #endif

@@ -318,8 +318,29 @@ static bool read_array(json_ctx *x, json_in *in, const type *t, const json_step 
     return true;
 }
 
+/* A MAP as json_put_exact writes it: [[key, value], ...]. */
+static bool read_pairs(json_ctx *x, json_in *in, const type *t, const json_step *up, value *out)
+{
+    if (!json_open(in, '[')) return false;
+    values keys = {0}, items = {0};
+    for (bool more = !json_closes(in, ']'); more;) {
+        bool last;
+        if (!json_open(in, '[')) return false;
+        if (!json_value_read(x, in, t->key, up, values_add(x->mem, &keys))) return false;
+        if (!json_more(in, ']', &last) || !last) return false;
+        if (!json_value_read(x, in, t->elem, up, values_add(x->mem, &items))) return false;
+        if (!json_more(in, ']', &last) || last) return false;
+        if (!json_more(in, ']', &more)) return false;
+    }
+    nested *n = ARENA_NEW(x->mem, nested);
+    *n = (nested){keys.n, items.items, keys.items};
+    out->nest = n;
+    return true;
+}
+
 static bool read_map(json_ctx *x, json_in *in, const type *t, const json_step *up, value *out)
 {
+    if (x->exact) return read_pairs(x, in, t, up, out);
     if (in->p >= in->end || *in->p != '{') return json_value_mismatch(x, in, t);
     if (!json_open(in, '{')) return false;
     values keys = {0}, items = {0};
@@ -435,12 +456,12 @@ bool json_value_read(json_ctx *x, json_in *in, const type *t, const json_step *u
     return read_kind(x, in, t, up, out) ? true : fail_at(x, up);
 }
 
-bool json_read_typed(str text, const type *t, arena *mem, value *out, buf *message)
+bool json_read_exact(str text, const type *t, arena *mem, value *out, buf *message)
 {
     json_in in = json_in_of(text, false);
     buf_clear(message);
-    json_ctx x = {.mem = mem, .message = message};
-    if (json_value_read(&x, &in, t, NULL, out)) return true;
+    json_ctx x = {.mem = mem, .message = message, .exact = true};
+    if (json_value_read(&x, &in, t, NULL, out) && json_end(&in)) return true;
     if (message->len == 0) buf_add_z(message, in.why ? in.why : "malformed JSON");
     return false;
 }

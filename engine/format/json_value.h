@@ -14,6 +14,7 @@ typedef struct json_ctx {
     arena *mem;
     buf *message;
     bool path_done;
+    bool exact; /* what json_put_exact wrote: a MAP is an array of pairs */
 } json_ctx;
 
 /* A step of a JSON path, linked upwards on the stack: an array index, or a name when index is -1. */

@@ -78,6 +78,40 @@ void json_put_typed(buf *out, const type *t, value v)
     }
 }
 
+void json_put_exact(buf *out, const type *t, value v)
+{
+    if (v.null || !(type_is_nested(t) || t->kind == TYPE_DOUBLE)) {
+        json_put_typed(out, t, v);
+        return;
+    }
+    if (t->kind == TYPE_DOUBLE) {
+        /* The reader takes -0.0 from text only. */
+        if (v.d == 0 && __builtin_signbit(v.d)) buf_add_z(out, "\"-0.0\"");
+        else json_put_f64(out, v.d);
+        return;
+    }
+    const nested *n = v.nest;
+    bool object = t->kind == TYPE_STRUCT;
+    buf_add_char(out, object ? '{' : '[');
+    for (uint32_t i = 0; i < n->n; i++) {
+        if (i > 0) buf_add_char(out, ',');
+        if (object) {
+            json_put_str(out, t->fields[i].name);
+            buf_add_char(out, ':');
+            json_put_exact(out, t->fields[i].type, n->items[i]);
+        } else if (t->kind == TYPE_MAP) {
+            buf_add_char(out, '[');
+            json_put_exact(out, t->key, n->keys[i]);
+            buf_add_char(out, ',');
+            json_put_exact(out, t->elem, n->items[i]);
+            buf_add_char(out, ']');
+        } else {
+            json_put_exact(out, t->elem, n->items[i]);
+        }
+    }
+    buf_add_char(out, object ? '}' : ']');
+}
+
 /* Unboxed, for the common kinds. */
 static inline void put_column(buf *out, const vec *v, uint32_t row)
 {
