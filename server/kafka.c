@@ -1,0 +1,278 @@
+#include "server/kafka.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/kafka_internal.h"
+
+enum { SWEEP_MS = 5000, ACCEPTS_MAX = 64, ACCEPT_PAUSE_MS = 100 };
+
+broker_time kafka_now(void)
+{
+    return (broker_time){clock_wall_ms(), clock_mono_ns() / 1000000};
+}
+
+/* ---- what the broker asks for: only noted here, done before the loop sleeps --------------------------------------- */
+
+static void on_conn_ready(void *user, broker_conn *c)
+{
+    kafka_conn_mark(broker_conn_user(c));
+}
+
+/* A sync under way: made on the loop, run on a sync thread, reported on the loop. */
+typedef struct sync_job {
+    mail mail;
+    kafka *k;
+    broker_partition *partition;
+    bool ok;
+} sync_job;
+
+static void sync_report(mail *m)
+{
+    sync_job *job = container_of(m, sync_job, mail);
+    kafka *k = job->k;
+    k->syncs_open--;
+    broker_sync_done(k->broker, job->partition, job->ok, kafka_now());
+    free(job);
+}
+
+static void sync_run(mail *m)
+{
+    sync_job *job = container_of(m, sync_job, mail);
+    diag d = {0};
+    job->ok = broker_partition_sync(job->partition, &d);
+    if (!job->ok) log_error("kafka", "%s", d.text);
+    m->run = sync_report;
+    loop_post(&job->k->loop, m);
+}
+
+static void on_sync(void *user, broker_partition *p)
+{
+    kafka *k = user;
+    check(!atomic_load(&k->stopped));
+    sync_job *job = malloc(sizeof *job);
+    check(job);
+    *job = (sync_job){.mail = {.run = sync_run}, .k = k, .partition = p};
+    k->syncs_open++;
+    pool_post(k->syncs, &job->mail);
+}
+
+static void run_broker(mail *m)
+{
+    kafka *k = container_of(m, kafka, run);
+    atomic_store(&k->run_posted, false);
+    broker_run(k->broker, kafka_now());
+}
+
+static void on_wake(void *user)
+{
+    kafka *k = user;
+    if (atomic_load(&k->stopped)) return; /* broker_close does what is left itself */
+    if (!atomic_exchange(&k->run_posted, true)) loop_post(&k->loop, &k->run);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+static void on_deadline(uv_timer_t *timer)
+{
+    kafka *k = container_of(timer, kafka, deadline);
+    k->deadline_at = INT64_MAX;
+    broker_run(k->broker, kafka_now());
+}
+
+/* Before the loop sleeps: what the broker made ready goes out, and its next deadline is set. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    kafka *k = container_of(prepare, kafka, prepare);
+    if (k->starved && (k->memory <= k->memory_max / 2 || !k->favoured)) {
+        k->starved = false;
+        kafka_conn_sweep(k, INT64_MIN);
+    }
+    kafka_conn_run_ready(k);
+    int64_t next = broker_next_deadline(k->broker);
+    if (next == k->deadline_at) return;
+    k->deadline_at = next;
+    if (next == INT64_MAX) {
+        uv_timer_stop(&k->deadline);
+        return;
+    }
+    int64_t in_ms = next - clock_mono_ns() / 1000000;
+    uv_update_time(&k->loop.uv);
+    uv_timer_start(&k->deadline, on_deadline, in_ms > 0 ? (uint64_t)in_ms : 0, 0);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    kafka *k = container_of(timer, kafka, sweep);
+    kafka_conn_sweep(k, clock_mono_ns() / 1000000);
+}
+
+static void on_accept(uv_poll_t *poll, int status, int events);
+
+static void resume_accept(uv_timer_t *timer)
+{
+    kafka *k = container_of(timer, kafka, sweep);
+    k->accept_paused = false;
+    uv_poll_start(&k->accept_poll, UV_READABLE, on_accept);
+    uv_timer_start(&k->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+}
+
+static void on_accept(uv_poll_t *poll, int status, int events)
+{
+    kafka *k = container_of(poll, kafka, accept_poll);
+    char peer[NET_HOST_MAX];
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        int fd = net_accept(k->fd, peer);
+        if (fd >= 0) {
+            kafka_conn_new(k, fd, peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            /* The waiting client keeps the socket readable: without a pause this would spin. */
+            log_warn("kafka", "cannot accept a connection: %s", strerror(errno));
+            k->accept_paused = true;
+            uv_poll_stop(&k->accept_poll);
+            uv_timer_start(&k->sweep, resume_accept, ACCEPT_PAUSE_MS, 0);
+        }
+        if (errno != ECONNABORTED && errno != EINTR) return;
+    }
+}
+
+static void on_stopping(void *arg)
+{
+    kafka *k = arg;
+    if (!k->broker) return; /* opening failed before there was anything to close */
+    while (k->conns) kafka_conn_close(k->conns);
+    uv_close((uv_handle_t *)&k->accept_poll, NULL);
+    uv_close((uv_handle_t *)&k->deadline, NULL);
+    uv_close((uv_handle_t *)&k->sweep, NULL);
+    uv_close((uv_handle_t *)&k->prepare, NULL);
+}
+
+static bool on_drained(void *arg)
+{
+    kafka *k = arg;
+    return k->syncs_open == 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static int64_t config_number(const kafka *k, str name, int64_t otherwise)
+{
+    arena *a = arena_new();
+    str text;
+    int64_t v = otherwise;
+    if (!broker_config_value(k->broker, name, a, &text) || !str_to_i64(text, &v)) v = otherwise;
+    arena_free(a);
+    return v;
+}
+
+/* Settings that are not sessions' (ksql. and the like) are the broker's, which refuses those that it does not know. */
+static bool is_broker_config(str name)
+{
+    static const char *const others[] = {"ksql.", "auto.offset", "commit.", "cache.", "processing.", "state."};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (str_starts(name, str_z(others[i]))) return false;
+    }
+    return true;
+}
+
+static bool open_broker(kafka *k, const kafka_options *o, diag *d)
+{
+    broker_config_entry entries[128];
+    broker_options options = {.configs = entries, .node_id = 1, .seed = o->seed};
+    str name, value;
+    for (size_t i = 0; o->config && config_passed_on(o->config, i, &name, &value); i++) {
+        if (!is_broker_config(name) || options.configs_len == ARRAY_LEN(entries)) continue;
+        entries[options.configs_len++] = (broker_config_entry){name, value};
+    }
+    k->broker = broker_open(k->fs, o->data_dir, &options, &k->hooks, kafka_now(), d);
+    return k->broker != NULL;
+}
+
+static bool open_all(kafka *k, const kafka_options *o, diag *d)
+{
+    k->hooks = (broker_hooks){.user = k, .conn_ready = on_conn_ready, .sync = on_sync, .wake = on_wake};
+    k->syncs = pool_new("weir-sync", o->sync_threads, d);
+    if (!k->syncs || !loop_init(&k->loop, "weir-kafka", d)) return false;
+    k->looped = true;
+    k->loop.drained = on_drained;
+    k->loop.stopping = on_stopping;
+    k->loop.stopping_arg = k;
+    k->fd = net_listen(&k->listen, d);
+    if (k->fd < 0) return false;
+    if (k->advertised.host[0] == 0) k->advertised = k->listen;
+    if (k->advertised.port == 0) k->advertised.port = k->listen.port;
+
+    if (!open_broker(k, o, d)) return false;
+    k->frame_max = config_number(k, STR("socket.request.max.bytes"), 104857600);
+    k->idle_ms_max = config_number(k, STR("connections.max.idle.ms"), 600000);
+
+    uv_loop_t *uv = &k->loop.uv;
+    uv_timer_init(uv, &k->deadline);
+    uv_timer_init(uv, &k->sweep);
+    uv_timer_start(&k->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_prepare_init(uv, &k->prepare);
+    uv_prepare_start(&k->prepare, on_prepare);
+    int status = uv_poll_init(uv, &k->accept_poll, k->fd);
+    check(status == 0);
+    uv_poll_start(&k->accept_poll, UV_READABLE, on_accept);
+    return true;
+}
+
+kafka *kafka_open(const kafka_options *options, diag *d)
+{
+    kafka *k = calloc(1, sizeof *k);
+    check(k);
+    k->fs = options->fs;
+    k->listen = options->listen;
+    k->advertised = options->advertised;
+    k->memory_max = options->memory_max;
+    k->fd = -1;
+    k->deadline_at = INT64_MAX;
+    k->run.run = run_broker;
+    k->scratch = malloc(KAFKA_SCRATCH);
+    check(k->scratch);
+    if (open_all(k, options, d)) return k;
+    kafka_close(k);
+    return NULL;
+}
+
+bool kafka_start(kafka *k, diag *d)
+{
+    return loop_start(&k->loop, d);
+}
+
+broker *kafka_broker(kafka *k)
+{
+    return k->broker;
+}
+
+int kafka_port(const kafka *k)
+{
+    return k->listen.port;
+}
+
+void kafka_stop(kafka *k)
+{
+    if (!k->looped) return;
+    loop_stop(&k->loop);
+    k->looped = false;
+    atomic_store(&k->stopped, true);
+    check(k->syncs_open == 0);
+}
+
+void kafka_close(kafka *k)
+{
+    if (!k) return;
+    kafka_stop(k);
+    pool_free(k->syncs);
+    broker_close(k->broker);
+    if (k->fd >= 0) close(k->fd);
+    free(k->scratch);
+    free(k);
+}

@@ -1,0 +1,204 @@
+#include "server/server.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "server/rest.h"
+#include "server/http_listener.h"
+#include "server/kafka.h"
+#include "server/net.h"
+
+enum { OUTPUT_MAX = 256 * 1024, LINE_MAX_BYTES = 8192, HEAD_MAX = 32768, PIPELINE_MAX = 65536 };
+
+struct server {
+    const config *config;
+    char *data_dir;
+    file *lock;
+    kafka *kafka;
+    loop http_loop;
+    bool http_looped;
+    http_listener *listener;
+    http_service service;
+    pool *statements;
+    pool *readers;
+    rest rest;
+    char cluster_id[64];
+    char service_id[128];
+};
+
+static bool open_folder(server *s, diag *d)
+{
+    diag why = {0};
+    buf path = {0};
+    if (!fs_mkdirs(fs_real(), s->data_dir, &why)) {
+        diag_set(d, why.code, "cannot use '%s' as data folder: %s", s->data_dir, why.text);
+        return diag_hint(d, "Name a folder that this user may write to with --data.");
+    }
+    buf_printf(&path, "%s/lock", s->data_dir);
+    bool good = fs_open(fs_real(), buf_z(&path), FILE_CREATE, &s->lock, &why);
+    if (!good) {
+        diag_set(d, why.code, "cannot use '%s' as data folder: %s", s->data_dir, why.text);
+        diag_hint(d, "Name a folder that this user may write to with --data.");
+    } else if (!file_lock(s->lock, &why)) {
+        good = false;
+        if (why.code == DIAG_BUSY) {
+            diag_set(d, DIAG_BUSY, "the data folder '%s' is in use by another Weir server", s->data_dir);
+            diag_hint(d, "Talk to that server (weir --server URL), or choose another folder with --data.");
+        } else {
+            diag_set(d, why.code, "cannot lock the data folder '%s': %s", s->data_dir, why.text);
+        }
+    }
+    buf_free(&path);
+    return good;
+}
+
+static bool address(const server_options *o, str text, net_address *out, diag *d)
+{
+    if (!net_address_parse(o->temporary_ports ? STR("127.0.0.1:0") : text, out, d)) return false;
+    return true;
+}
+
+static bool open_kafka(server *s, const server_options *o, diag *d)
+{
+    kafka_options ko = {.data_dir = str_z(s->data_dir),
+                        .fs = fs_real(),
+                        .sync_threads = (int)config_int(s->config, "sync.threads"),
+                        .memory_max = (size_t)config_int(s->config, "memory.requests.bytes"),
+                        .config = s->config};
+    str advertised = config_text(s->config, "kafka.advertised.listener");
+    if (ko.sync_threads < 1) ko.sync_threads = 1;
+    if (getrandom(&ko.seed, sizeof ko.seed, 0) != (ssize_t)sizeof ko.seed) {
+        return diag_set(d, DIAG_IO, "the operating system gives no random numbers");
+    }
+    if (!address(o, config_text(s->config, "kafka.listener"), &ko.listen, d)) return false;
+    if (advertised.n > 0 && !o->temporary_ports && !net_address_parse(advertised, &ko.advertised, d)) return false;
+    s->kafka = kafka_open(&ko, d);
+    if (!s->kafka) return false;
+    str id = broker_cluster_id(kafka_broker(s->kafka));
+    snprintf(s->cluster_id, sizeof s->cluster_id, "%.*s", STR_ARG(id));
+    return true;
+}
+
+static void stop_http(void *arg)
+{
+    server *s = arg;
+    if (s->listener) http_listener_stop(s->listener);
+}
+
+static bool http_drained(void *arg)
+{
+    const server *s = arg;
+    return rest_drained(&s->rest);
+}
+
+static bool open_http(server *s, const server_options *o, diag *d)
+{
+    http_listener_options ho = {
+        .connections_max = (int)config_int(s->config, "http.max.connections"),
+        .idle_ms = config_int(s->config, "ksql.idle.connection.timeout.seconds") * 1000,
+        .request_ms = config_int(s->config, "http.request.timeout.ms")};
+    if (!address(o, config_text(s->config, "listeners"), &ho.listen, d)) return false;
+    if (!loop_init(&s->http_loop, "weir-http", d)) return false;
+    s->http_looped = true;
+    s->http_loop.stopping = stop_http;
+    s->http_loop.drained = http_drained;
+    s->http_loop.stopping_arg = s;
+    s->statements = pool_new("weir-sql", 1, d);
+    int readers = (int)config_int(s->config, "disk.threads");
+    if (s->statements) s->readers = pool_new("weir-disk", readers < 1 ? 1 : readers, d);
+    if (!s->readers) return false;
+    snprintf(s->service_id, sizeof s->service_id, "%.*s", STR_ARG(config_text(s->config, "ksql.service.id")));
+    s->rest = (rest){.loop = &s->http_loop,
+                   .statements = s->statements,
+                   .readers = s->readers,
+                   .config = s->config,
+                   .version = WEIR_VERSION,
+                   .cluster_id = s->cluster_id,
+                   .service_id = s->service_id};
+    s->service = (http_service){.context = &s->rest,
+                                .limits = {.line_max = LINE_MAX_BYTES,
+                                           .head_max = HEAD_MAX,
+                                           .body_max = (size_t)config_int(s->config, "http.max.body.bytes"),
+                                           .pipeline_max = PIPELINE_MAX,
+                                           .output_max = OUTPUT_MAX},
+                                .request = rest_request,
+                                .closed = rest_closed,
+                                .writable = rest_writable};
+    s->listener = http_listener_open(&s->http_loop, &ho, &s->service, d);
+    return s->listener != NULL;
+}
+
+static bool start_all(server *s, const server_options *o, diag *d)
+{
+    /* Half of the descriptors are the logs' at most; connections need the rest. */
+    net_raise_file_limit();
+    if (!open_folder(s, d)) return false;
+    if (o->kafka && !open_kafka(s, o, d)) return false;
+    if (o->http && !open_http(s, o, d)) return false;
+    if (s->kafka && !kafka_start(s->kafka, d)) return false;
+    return !o->http || loop_start(&s->http_loop, d);
+}
+
+server *server_start(const server_options *options, diag *d)
+{
+    server *s = calloc(1, sizeof *s);
+    check(s);
+    s->config = options->config;
+    s->data_dir = strdup(options->data_dir);
+    check(s->data_dir);
+    if (start_all(s, options, d)) return s;
+    server_stop(s);
+    return NULL;
+}
+
+int server_http_port(const server *s)
+{
+    return s->listener ? http_listener_port(s->listener) : 0;
+}
+
+int server_kafka_port(const server *s)
+{
+    return s->kafka ? kafka_port(s->kafka) : 0;
+}
+
+broker *server_broker(server *s)
+{
+    return s->kafka ? kafka_broker(s->kafka) : NULL;
+}
+
+/* Runs on the HTTP loop: no new statements, open streams end. */
+typedef struct stop_letter {
+    mail mail;
+    rest *rest;
+} stop_letter;
+
+static void on_stop_letter(mail *m)
+{
+    stop_letter *l = container_of(m, stop_letter, mail);
+    rest_stop(l->rest);
+    free(l);
+}
+
+void server_stop(server *s)
+{
+    if (!s) return;
+    if (s->http_looped) {
+        if (s->http_loop.started) {
+            stop_letter *l = malloc(sizeof *l);
+            check(l);
+            *l = (stop_letter){.mail = {.run = on_stop_letter}, .rest = &s->rest};
+            loop_post(&s->http_loop, &l->mail);
+        }
+        pool_free(s->statements);
+        pool_free(s->readers);
+        loop_stop(&s->http_loop);
+        http_listener_free(s->listener);
+    }
+    kafka_close(s->kafka);
+    file_close(s->lock);
+    free(s->data_dir);
+    free(s);
+}
