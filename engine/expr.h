@@ -38,7 +38,7 @@ typedef enum expr_kind {
     EXPR_IS_NULL,     /* args[0]; .negated */
     EXPR_BETWEEN,     /* args[0..3): value, low, high; .negated */
     EXPR_IN,          /* args[0]: value; args[1..): list, coerced to its type; .negated */
-    EXPR_LIKE,        /* args[0], args[1]; .escape (0: none); .negated */
+    EXPR_LIKE,        /* args[0], args[1]; .escape; .negated */
     EXPR_CASE,        /* args: WHEN, THEN pairs, then ELSE when arg_count is odd */
     EXPR_CAST,        /* args[0] to .type */
     EXPR_FIELD,       /* args[0]->field .index */
@@ -67,7 +67,7 @@ struct expr {
     expr_op op;
     bool negated;
     bool implicit;      /* EXPR_CAST: coercion of an operand of arithmetic, comparison, BETWEEN or IN: no scope of its own */
-    char escape;
+    uint32_t escape;    /* EXPR_LIKE: code point; 0: none */
     const type *type;
     const expr *const *args;
     int arg_count;

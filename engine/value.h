@@ -69,10 +69,13 @@ bool value_eq(const type *t, value a, value b);
 uint64_t value_hash(const type *t, value v);
 
 /*
- * Order of two non-NULL values of a comparable type: numbers by value (NaN last), strings by UTF-16 code units, BYTES
- * by signed bytes as java.nio.ByteBuffer compares them. Only for types for which type_is_ordered is true.
+ * Order of two non-NULL values of a comparable type as Java's compareTo: numbers by value (-0.0 before 0.0, NaN last),
+ * strings by UTF-16 code units, BYTES by signed bytes as java.nio.ByteBuffer. Only where type_is_ordered is true.
  */
 int value_cmp(const type *t, value a, value b);
+/* The order of BYTES on slices. */
+int bytes_compare(str a, str b);
+/* BOOLEAN, numbers, STRING, BYTES, DATE, TIME, TIMESTAMP. */
 bool type_is_ordered(const type *t);
 
 /*

@@ -145,7 +145,11 @@ const type *func_param_type(arena *a, const func *f, const func_arg *args, int c
 /* The type of the call. NULL and an error when a generic type is given by no argument. */
 const type *func_result_type(arena *a, const func *f, const func_arg *args, int count, span at, diag *d);
 
-/* "ABS(val INT)" as ksqlDB lists alternatives: `abs(INT val)`. */
+/* A signature as ksqlDB lists alternatives: "greatest(INT val, INT... vals)". */
 void func_print_signature(const func *f, buf *out);
+/* A parameter's type in the same words ("VARCHAR", "INT...", "LAMBDA (T) => BOOLEAN"), for DESCRIBE FUNCTION. */
+void func_print_param_type(const func_param *p, buf *out);
+/* The declared result's type. */
+void func_print_result_type(const func *f, buf *out);
 
 #endif
