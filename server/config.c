@@ -16,8 +16,10 @@ static const config_info table[] = {
     {"kafka.advertised.listener", CONFIG_TEXT, "", "HOST:PORT that Kafka clients are told; empty: the listener's."},
     {"ksql.service.id", CONFIG_TEXT, "default_", "Name of this server's query groups and internal topics."},
     {"ksql.max.push.queries", CONFIG_INT, "100", "Open push queries over HTTP."},
-    {"ksql.idle.connection.timeout.seconds", CONFIG_INT, "86400", "An HTTP connection that is silent longer is closed."},
-    {"ksql.properties.overrides.denylist", CONFIG_TEXT, "", "Properties, separated by commas, that clients may not set."},
+    {"ksql.idle.connection.timeout.seconds", CONFIG_INT, "86400",
+     "An HTTP connection that is silent longer is closed."},
+    {"ksql.properties.overrides.denylist", CONFIG_TEXT, "",
+     "Properties, separated by commas, that clients may not set."},
     {"http.max.connections", CONFIG_INT, "10000", "Open HTTP connections; more wait to be accepted."},
     {"http.request.timeout.ms", CONFIG_INT, "30000", "Time for a request to arrive whole."},
     {"http.max.body.bytes", CONFIG_INT, "16777216", "Size of a request body."},
@@ -30,9 +32,10 @@ static const config_info table[] = {
 };
 
 /* Names that begin so belong to the broker or to sessions, which check them. */
-static const char *const passed_prefixes[] = {"ksql.", "auto.", "commit.", "cache.", "processing.", "log.", "num.",
-                                              "message.", "group.", "offsets.", "transaction", "socket.", "state.",
-                                              "compression.", "connections.", "max.", "min.", "delete.", "unclean."};
+static const char *const passed_prefixes[] = {"ksql.",       "auto.",   "commit.",  "cache.",       "processing.",
+                                              "log.",        "num.",    "message.", "group.",       "offsets.",
+                                              "transaction", "socket.", "state.",   "compression.", "connections.",
+                                              "max.",        "min.",    "delete.",  "unclean."};
 
 struct config {
     map values; /* name -> heap copy, only what was set */
@@ -86,10 +89,8 @@ static bool check_value(const config_info *info, str value, diag *d)
     case CONFIG_BOOL:
         if (str_eqz(value, "true") || str_eqz(value, "false")) return true;
         return diag_set(d, DIAG_INVALID, "'%s' takes true or false, not '%.*s'", info->name, STR_ARG(value));
-    case CONFIG_ADDRESS:
-        return net_address_parse(value, &address, d);
-    case CONFIG_TEXT:
-        return true;
+    case CONFIG_ADDRESS: return net_address_parse(value, &address, d);
+    case CONFIG_TEXT: return true;
     }
     check_unreachable();
 }

@@ -46,8 +46,8 @@ int64_t config_int(const config *c, const char *name);
 bool config_bool(const config *c, const char *name);
 
 /*
- * Settings of the Kafka side (names that broker/ knows) and session defaults (ksql.streams.*, auto.offset.reset, ...) are passed on
- * unchecked by this table: the i-th pair, false past the last.
+ * Settings of the Kafka side (names that broker/ knows) and session defaults (ksql.streams.*, auto.offset.reset, ...)
+ * are passed on unchecked by this table: the i-th pair, false past the last.
  */
 bool config_passed_on(const config *c, size_t i, str *name, str *value);
 

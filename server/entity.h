@@ -12,27 +12,27 @@
 
 /* The kinds that Weir answers with, named after their `@type`. */
 typedef enum entity_kind {
-    ENTITY_STATUS,               /* currentStatus */
-    ENTITY_PROPERTIES,           /* properties */
-    ENTITY_QUERIES,              /* queries */
-    ENTITY_SOURCE,               /* sourceDescription */
-    ENTITY_SOURCES,              /* source_descriptions */
-    ENTITY_QUERY,                /* queryDescription */
-    ENTITY_QUERY_LIST,           /* query_descriptions */
-    ENTITY_STREAMS,              /* streams */
-    ENTITY_TABLES,               /* tables */
-    ENTITY_TOPICS,               /* kafka_topics */
-    ENTITY_TOPICS_EXTENDED,      /* kafka_topics_extended */
-    ENTITY_FUNCTION,             /* describe_function */
-    ENTITY_FUNCTIONS,            /* function_names */
-    ENTITY_TYPES,                /* type_list */
-    ENTITY_WARNING,              /* warning_entity */
-    ENTITY_VARIABLES,            /* variables */
-    ENTITY_TERMINATE,            /* terminate_query */
-    ENTITY_ASSERT_TOPIC,         /* assert_topic */
-    ENTITY_ASSERT_SCHEMA,        /* assert_schema */
-    ENTITY_CONNECTORS,           /* connector_list: always empty here */
-    ENTITY_CONNECTOR_PLUGINS,    /* connector_plugins_list: the same */
+    ENTITY_STATUS, /* currentStatus */
+    ENTITY_PROPERTIES, /* properties */
+    ENTITY_QUERIES, /* queries */
+    ENTITY_SOURCE, /* sourceDescription */
+    ENTITY_SOURCES, /* source_descriptions */
+    ENTITY_QUERY, /* queryDescription */
+    ENTITY_QUERY_LIST, /* query_descriptions */
+    ENTITY_STREAMS, /* streams */
+    ENTITY_TABLES, /* tables */
+    ENTITY_TOPICS, /* kafka_topics */
+    ENTITY_TOPICS_EXTENDED, /* kafka_topics_extended */
+    ENTITY_FUNCTION, /* describe_function */
+    ENTITY_FUNCTIONS, /* function_names */
+    ENTITY_TYPES, /* type_list */
+    ENTITY_WARNING, /* warning_entity */
+    ENTITY_VARIABLES, /* variables */
+    ENTITY_TERMINATE, /* terminate_query */
+    ENTITY_ASSERT_TOPIC, /* assert_topic */
+    ENTITY_ASSERT_SCHEMA, /* assert_schema */
+    ENTITY_CONNECTORS, /* connector_list: always empty here */
+    ENTITY_CONNECTOR_PLUGINS, /* connector_plugins_list: the same */
 } entity_kind;
 
 /* Something with a name and a value: a property of a query, a session variable. */
@@ -54,7 +54,7 @@ typedef struct entity_property {
     str value;
     bool value_null;
     bool editable;
-    str level;       /* "SERVER" or "QUERY"; empty: null */
+    str level; /* "SERVER" or "QUERY"; empty: null */
     bool overridden; /* named in overwrittenProperties */
     bool is_default; /* named in defaultProperties */
 } entity_property;
@@ -66,7 +66,7 @@ typedef struct entity_running {
     entity_texts sinks;
     entity_texts sink_topics;
     str status; /* RUNNING, PAUSED, ERROR, UNRESPONSIVE */
-    str type;   /* PERSISTENT, PUSH, PULL */
+    str type; /* PERSISTENT, PUSH, PULL */
 } entity_running;
 
 /* A column as DESCRIBE shows it. */
@@ -146,7 +146,7 @@ typedef struct entity_query {
     const entity_pair *overrides;
     size_t overrides_n;
     str status; /* empty: no host runs it */
-    str host;   /* host:port of this server */
+    str host; /* host:port of this server */
     str type;
     const entity_query_error *errors;
     size_t errors_n;
@@ -214,9 +214,9 @@ typedef struct entity_named_type {
 /* What a distributed statement answers. */
 typedef struct entity_status {
     str command_id; /* "stream/`NAME`/create" */
-    str status;     /* SUCCESS, ERROR, ... */
+    str status; /* SUCCESS, ERROR, ... */
     str message;
-    str query_id;   /* empty: null */
+    str query_id; /* empty: null */
     int64_t sequence; /* -1: none */
 } entity_status;
 
@@ -231,8 +231,8 @@ typedef struct entity {
         const entity_property *properties;
         const entity_running *queries;
         const entity_source *sources; /* SOURCE: one */
-        const entity_query *query;    /* QUERY: one; QUERY_LIST */
-        const entity_listed *listed;  /* STREAMS, TABLES */
+        const entity_query *query; /* QUERY: one; QUERY_LIST */
+        const entity_listed *listed; /* STREAMS, TABLES */
         const entity_topic *topics;
         const entity_function *function;
         const entity_function_name *functions;

@@ -13,8 +13,10 @@ static void put(json_out *o, const char *name, str value)
 static void put_or_null(json_out *o, const char *name, str value)
 {
     json_out_key(o, name);
-    if (value.n > 0) json_out_str(o, value);
-    else json_out_null(o);
+    if (value.n > 0)
+        json_out_str(o, value);
+    else
+        json_out_null(o);
 }
 
 static void put_int(json_out *o, const char *name, int64_t value)
@@ -37,7 +39,7 @@ static void put_texts(json_out *o, const char *name, entity_texts texts)
     json_out_end_array(o);
 }
 
-/* ---- schemas -------------------------------------------------------------------------------------------------------- */
+/* ---- schemas ------------------------------------------------------------------------------------------------- */
 
 static const char *base_type(type_kind kind)
 {
@@ -79,8 +81,10 @@ static void put_type(json_out *o, const type *t)
         json_out_null(o);
     }
     json_out_key(o, "memberSchema");
-    if (t->kind == TYPE_ARRAY || t->kind == TYPE_MAP) put_type(o, t->elem);
-    else json_out_null(o);
+    if (t->kind == TYPE_ARRAY || t->kind == TYPE_MAP)
+        put_type(o, t->elem);
+    else
+        json_out_null(o);
     if (t->kind == TYPE_DECIMAL) {
         json_out_key(o, "parameters");
         json_out_object(o);
@@ -115,7 +119,7 @@ static void put_fields(json_out *o, const entity_field *fields, size_t n)
     json_out_end_array(o);
 }
 
-/* ---- queries and sources ------------------------------------------------------------------------------------------- */
+/* ---- queries and sources ------------------------------------------------------------------------------------- */
 
 static void put_running(json_out *o, const entity_running *q)
 {
@@ -244,7 +248,7 @@ static void put_query(json_out *o, const entity_query *q)
     json_out_end_object(o);
 }
 
-/* ---- lists ---------------------------------------------------------------------------------------------------------- */
+/* ---- lists --------------------------------------------------------------------------------------------------- */
 
 static void put_listed(json_out *o, const entity *e, bool tables)
 {
@@ -295,8 +299,10 @@ static void put_properties(json_out *o, const entity *e)
         put(o, "name", p->name);
         put(o, "scope", p->scope);
         json_out_key(o, "value");
-        if (p->value_null) json_out_null(o);
-        else json_out_str(o, p->value);
+        if (p->value_null)
+            json_out_null(o);
+        else
+            json_out_str(o, p->value);
         put_bool(o, "editable", p->editable);
         put_or_null(o, "level", p->level);
         json_out_end_object(o);
@@ -360,8 +366,10 @@ static void put_small_lists(json_out *o, const entity *e)
 {
     bool object = e->kind == ENTITY_TYPES;
     json_out_key(o, object ? "types" : e->kind == ENTITY_FUNCTIONS ? "functions" : "variables");
-    if (object) json_out_object(o);
-    else json_out_array(o);
+    if (object)
+        json_out_object(o);
+    else
+        json_out_array(o);
     for (size_t i = 0; i < e->n; i++) {
         if (object) {
             json_out_key_str(o, e->u.types[i].name);
@@ -379,8 +387,10 @@ static void put_small_lists(json_out *o, const entity *e)
         }
         json_out_end_object(o);
     }
-    if (object) json_out_end_object(o);
-    else json_out_end_array(o);
+    if (object)
+        json_out_end_object(o);
+    else
+        json_out_end_array(o);
 }
 
 static const char *const type_names[] = {
@@ -413,8 +423,10 @@ static void put_assertion(json_out *o, const entity *e)
     put_or_null(o, topic ? "topicName" : "subject", e->u.assertion.name);
     if (!topic) {
         json_out_key(o, "id");
-        if (e->u.assertion.id >= 0) json_out_i64(o, e->u.assertion.id);
-        else json_out_null(o);
+        if (e->u.assertion.id >= 0)
+            json_out_i64(o, e->u.assertion.id);
+        else
+            json_out_null(o);
     }
     put_bool(o, "exists", e->u.assertion.exists);
 }

@@ -1,9 +1,9 @@
 /*
  * server/executor.h - the seam between the HTTP API and whoever executes SQL.
  *
- * The API turns request bodies into an exec_request and typed answers into JSON; the executor knows neither HTTP nor JSON.
- * `execute` runs on the statement thread (one at a time, may block). `query` begins a SELECT or PRINT and hands its rows to
- * an exec_stream from whatever thread makes them. Slices in a request are valid during the call.
+ * The API turns request bodies into an exec_request and typed answers into JSON; the executor knows neither HTTP nor
+ * JSON. `execute` runs on the statement thread (one at a time, may block). `query` begins a SELECT or PRINT and hands
+ * its rows to an exec_stream from whatever thread makes them. Slices in a request are valid during the call.
  */
 #ifndef SERVER_EXECUTOR_H
 #define SERVER_EXECUTOR_H
@@ -53,8 +53,8 @@ bool exec_reply_fail(exec_reply *r, int code, str statement, const char *format,
 /* How a query came out of `query`. */
 typedef enum exec_begin {
     EXEC_STARTED, /* rows come, or came already, through the stream; exec_stream_end will be called, or was */
-    EXEC_BLOCKS,  /* asked with may_block == false and it would: ask again on a thread that may */
-    EXEC_FAILED,  /* the reply says why; the stream was not touched */
+    EXEC_BLOCKS, /* asked with may_block == false and it would: ask again on a thread that may */
+    EXEC_FAILED, /* the reply says why; the stream was not touched */
 } exec_begin;
 
 /* One distributed statement and where it stands, for /status. */
@@ -75,8 +75,8 @@ typedef struct executor_class {
      */
     void (*terminate)(executor *e, const str *patterns, size_t n, exec_reply *out);
     /*
-     * Begins the text's one SELECT or PRINT. May be called on the HTTP loop's thread with may_block == false: a keyed pull
-     * is answered there at once.
+     * Begins the text's one SELECT or PRINT. May be called on the HTTP loop's thread with may_block == false: a keyed
+     * pull is answered there at once.
      */
     exec_begin (*query)(executor *e, const exec_request *rq, exec_stream *s, bool may_block, exec_reply *out);
     /* The reader of a stream has gone: end its query soon. Any thread; `handle` is what exec_stream_open was given. */
@@ -96,25 +96,25 @@ struct executor {
     const executor_class *class;
 };
 
-/* ---- rows out: any thread, one at a time per stream ----------------------------------------------------------------- */
+/* ---- rows out: any thread, one at a time per stream ---------------------------------------------------------- */
 
 /* What a stream carries, which decides its header and its last message. */
 typedef enum exec_stream_kind {
-    EXEC_PULL,  /* snapshot of a table, or of a stream up to its end */
-    EXEC_PUSH,  /* EMIT CHANGES */
+    EXEC_PULL, /* snapshot of a table, or of a stream up to its end */
+    EXEC_PUSH, /* EMIT CHANGES */
     EXEC_PRINT, /* lines of text */
 } exec_stream_kind;
 
 /*
- * Says what is coming: before anything else. The schema is copied; for a pull query its key columns are marked in the header.
- * handle goes to cancel and resume until exec_stream_end.
+ * Says what is coming: before anything else. The schema is copied; for a pull query its key columns are marked in the
+ * header. handle goes to cancel and resume until exec_stream_end.
  */
 void exec_stream_open(exec_stream *s, exec_stream_kind kind, str query_id, const schema *schema, void *handle);
 
 /*
- * The selected rows of a chunk, all columns of its schema in order, keys first; a deleted row of a table becomes a tombstone.
- * IO_BLOCKED: the client reads too slowly, nothing was taken; `resume` is called when there is room. After the client
- * has gone rows are dropped (IO_END).
+ * The selected rows of a chunk, all columns of its schema in order, keys first; a deleted row of a table becomes a
+ * tombstone. IO_BLOCKED: the client reads too slowly, nothing was taken; `resume` is called when there is room. After
+ * the client has gone rows are dropped (IO_END).
  */
 io_status exec_stream_rows(exec_stream *s, const chunk *rows);
 
@@ -126,7 +126,7 @@ io_status exec_stream_line(exec_stream *s, str line);
 
 /* How a stream ends. */
 typedef enum exec_end {
-    EXEC_END_DONE,  /* everything was said */
+    EXEC_END_DONE, /* everything was said */
     EXEC_END_LIMIT, /* LIMIT was reached */
     EXEC_END_ERROR,
 } exec_end;

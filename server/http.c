@@ -86,8 +86,9 @@ static void refuse(http_conn *c, int status)
     }
     buf body = {0};
     buf_printf(&body, "{\"@type\":\"generic_error\",\"error_code\":%d,\"message\":\"%s\"}", status * 100, message);
-    buf_printf(&c->out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-                        "Connection: close\r\n\r\n%.*s",
+    buf_printf(&c->out,
+               "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+               "Connection: close\r\n\r\n%.*s",
                status, http_reason(status), body.len, STR_ARG(buf_str(&body)));
     buf_free(&body);
     c->closing = true;
@@ -231,8 +232,7 @@ static bool step(http_conn *c)
     c->scanned = 0;
     if (!take_body(c, &head, (size_t)head_n)) return false;
     in = pending_input(c);
-    str body = c->body_chunked ? buf_str(&c->body)
-                               : str_of(in.p + head_n, c->total_n - (size_t)head_n);
+    str body = c->body_chunked ? buf_str(&c->body) : str_of(in.p + head_n, c->total_n - (size_t)head_n);
     c->sent_continue = false;
     dispatch(c, &head, body, c->total_n);
     return true;
@@ -371,8 +371,10 @@ static void write_head(http_exchange *x, int status, const char *type, int64_t l
         buf_printf(out, "%s: %s\r\n", name, value);
         i += strlen(name) + strlen(value) + 2;
     }
-    if (!c->keep_alive) buf_add_z(out, "Connection: close\r\n");
-    else if (!x->chunked) buf_add_z(out, "Connection: keep-alive\r\n");
+    if (!c->keep_alive)
+        buf_add_z(out, "Connection: close\r\n");
+    else if (!x->chunked)
+        buf_add_z(out, "Connection: keep-alive\r\n");
     buf_add_z(out, "\r\n");
 }
 
@@ -404,8 +406,10 @@ void http_reply(http_exchange *x, int status, const char *type, str body)
 
 void http_reply_begin(http_exchange *x, int status, const char *type)
 {
-    if (x->conn->h2) http2_reply_begin(x, status, type, true, -1);
-    else write_head(x, status, type, -1);
+    if (x->conn->h2)
+        http2_reply_begin(x, status, type, true, -1);
+    else
+        write_head(x, status, type, -1);
     http_conn_wake(x->conn);
 }
 

@@ -1,8 +1,8 @@
 /*
  * HTTP/2 (RFC 9113) behind the same exchanges as HTTP/1.1; framing, HPACK and flow control are nghttp2's.
  *
- * One exchange per stream. The request's headers and body are collected in the exchange and handed out when the client has
- * ended its half; answers wait in the exchange's buffer, from where nghttp2 takes them as the windows allow.
+ * One exchange per stream. The request's headers and body are collected in the exchange and handed out when the client
+ * has ended its half; answers wait in the exchange's buffer, from where nghttp2 takes them as the windows allow.
  */
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct http2 {
     int streams_len;
     const uint8_t *out; /* what nghttp2 gave last and the socket has not taken */
     size_t out_n;
-    bool inside;   /* in nghttp2_session_mem_recv or _mem_send: must not be entered again */
+    bool inside; /* in nghttp2_session_mem_recv or _mem_send: must not be entered again */
     bool broken;
 };
 
@@ -40,8 +40,10 @@ static http_exchange *stream_new(http_conn *c, int32_t id)
 static void stream_free(http_exchange *x)
 {
     http2 *h = x->conn->h2;
-    if (x->prev) x->prev->next = x->next;
-    else h->streams = x->next;
+    if (x->prev)
+        x->prev->next = x->next;
+    else
+        h->streams = x->next;
     if (x->next) x->next->prev = x->prev;
     h->streams_len--;
     buf_free(&x->headers);
@@ -56,7 +58,7 @@ static http_exchange *stream_of(nghttp2_session *session, int32_t id)
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
-/* ---- requests in --------------------------------------------------------------------------------------------------- */
+/* ---- requests in --------------------------------------------------------------------------------------------- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
@@ -162,7 +164,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life ---------------------------------------------------------------------------------------------------- */
 
 static nghttp2_session *make_session(http_conn *c)
 {
@@ -305,7 +307,7 @@ void http2_shutdown(http_conn *c)
     nghttp2_session_terminate_session(c->h2->session, NGHTTP2_NO_ERROR);
 }
 
-/* ---- answers out ------------------------------------------------------------------------------------------------------ */
+/* ---- answers out --------------------------------------------------------------------------------------------- */
 
 /* nghttp2 asks for the next bytes of a stream. */
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t cap, uint32_t *flags,

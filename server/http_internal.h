@@ -14,7 +14,7 @@ struct http_exchange {
     http_conn *conn;
     void *user;
     buf headers; /* extra headers of the answer, as "name\0value\0" pairs */
-    bool open;   /* the service holds it */
+    bool open; /* the service holds it */
     bool begun;
     bool head_only;
     bool full; /* http_reply_write said no; `writable` is owed */
@@ -26,7 +26,7 @@ struct http_exchange {
     bool deferred;
     bool too_large;
     http_method method;
-    buf in;   /* the request's names and values, then its body */
+    buf in; /* the request's names and values, then its body */
     buf body;
     buf out;
     size_t out_pos;
@@ -46,14 +46,14 @@ struct http_conn {
     buf in;
     size_t in_pos;
     size_t scanned;
-    size_t head_n;   /* > 0: the head is whole and its body is awaited */
-    size_t total_n;  /* head and body together, when the length is known */
+    size_t head_n; /* > 0: the head is whole and its body is awaited */
+    size_t total_n; /* head and body together, when the length is known */
     bool body_chunked;
     bool sent_continue;
     bool keep_alive;
-    bool active;     /* the one exchange of HTTP/1.1 is open */
-    bool stepping;   /* inside the loop that hands out requests */
-    bool closing;    /* no further request; close when the output is out */
+    bool active; /* the one exchange of HTTP/1.1 is open */
+    bool stepping; /* inside the loop that hands out requests */
+    bool closing; /* no further request; close when the output is out */
     bool eof;
     http_chunks chunks;
     buf body;

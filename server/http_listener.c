@@ -9,8 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { SCRATCH = 64 * 1024, ACCEPTS_MAX = 64, READS_MAX = 4, TICK_MS = 1000, LINGER_MS = 2000,
-       DATE_MAX = 32 };
+enum { SCRATCH = 64 * 1024, ACCEPTS_MAX = 64, READS_MAX = 4, TICK_MS = 1000, LINGER_MS = 2000, DATE_MAX = 32 };
 
 typedef struct client client;
 
@@ -38,10 +37,10 @@ struct client {
     int fd;
     int events;
     bool marked, closed, blocked;
-    bool at_end;    /* the client sends no more */
+    bool at_end; /* the client sends no more */
     bool lingering; /* answered and shut for writing: reads on so that unread input does not reset the connection */
-    int64_t last_ms;     /* of the last byte in either direction */
-    int64_t reading_ms;  /* when the present request's first byte came; 0: none in part */
+    int64_t last_ms; /* of the last byte in either direction */
+    int64_t reading_ms; /* when the present request's first byte came; 0: none in part */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -68,8 +67,10 @@ static void close_client(client *c)
     if (c->closed) return;
     c->closed = true;
     http_conn_free(c->conn);
-    if (c->prev) c->prev->next = c->next;
-    else h->clients = c->next;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        h->clients = c->next;
     if (c->next) c->next->prev = c->prev;
     h->clients_len--;
     for (client **at = &h->dirty; c->marked && *at; at = &(*at)->next_dirty) {
@@ -110,8 +111,10 @@ static void flush(client *c)
     if (c->blocked) events |= UV_WRITABLE;
     if (events == c->events) return;
     c->events = events;
-    if (events == 0) uv_poll_stop(&c->poll);
-    else uv_poll_start(&c->poll, events, on_poll);
+    if (events == 0)
+        uv_poll_stop(&c->poll);
+    else
+        uv_poll_start(&c->poll, events, on_poll);
 }
 
 static void flush_dirty(http_listener *h)
@@ -160,8 +163,10 @@ static void on_readable(client *c)
         http_conn_receive(c->conn, str_of(h->scratch, (size_t)n));
         if (n < SCRATCH) break;
     }
-    if (!http_conn_reading(c->conn)) c->reading_ms = 0;
-    else if (c->reading_ms == 0) c->reading_ms = c->last_ms;
+    if (!http_conn_reading(c->conn))
+        c->reading_ms = 0;
+    else if (c->reading_ms == 0)
+        c->reading_ms = c->last_ms;
     mark(c);
 }
 
@@ -177,8 +182,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         c->blocked = false;
         mark(c);
     }
-    if (events & UV_READABLE) on_readable(c);
-    else if (events & UV_DISCONNECT) close_client(c);
+    if (events & UV_READABLE)
+        on_readable(c);
+    else if (events & UV_DISCONNECT)
+        close_client(c);
     flush_dirty(h);
 }
 

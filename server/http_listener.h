@@ -17,13 +17,13 @@ typedef struct http_listener http_listener;
 typedef struct http_listener_options {
     net_address listen;
     int connections_max;
-    int64_t idle_ms;    /* between requests */
+    int64_t idle_ms; /* between requests */
     int64_t request_ms; /* from a request's first byte to its last */
 } http_listener_options;
 
 /*
- * Listens on an address and serves it with `service`, whose date is kept up here. Before the loop runs. NULL and an error when
- * the port cannot be had.
+ * Listens on an address and serves it with `service`, whose date is kept up here. Before the loop runs. NULL and an
+ * error when the port cannot be had.
  */
 http_listener *http_listener_open(loop *l, const http_listener_options *options, http_service *service, diag *d);
 

@@ -6,8 +6,9 @@
 
 /* RFC 9110 5.6.2: the characters of a token. */
 static const bool token_char[256] = {
-    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
-    ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,         ['&'] = 1,         ['\''] = 1,
+    ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,         ['^'] = 1,         ['_'] = 1,
+    ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
 };
 
 static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", ""};
@@ -161,9 +162,12 @@ static void parse_connection(str value, http_head *out, bool *names_upgrade)
 {
     str element;
     while (list_next(&value, &element)) {
-        if (str_ieq(element, STR("close"))) out->keep_alive = false;
-        else if (str_ieq(element, STR("keep-alive")) && out->minor == 0) out->keep_alive = true;
-        else if (str_ieq(element, STR("upgrade"))) *names_upgrade = true;
+        if (str_ieq(element, STR("close")))
+            out->keep_alive = false;
+        else if (str_ieq(element, STR("keep-alive")) && out->minor == 0)
+            out->keep_alive = true;
+        else if (str_ieq(element, STR("upgrade")))
+            *names_upgrade = true;
     }
 }
 
@@ -180,14 +184,19 @@ static int read_framing(http_head *out)
         } else if (str_ieq(name, STR("content-length"))) {
             status = parse_content_length(value, out);
         } else if (str_ieq(name, STR("transfer-encoding"))) {
-            if (out->minor == 0 || out->chunked) status = -400;
-            else if (!str_ieq(value, STR("chunked"))) status = -501;
-            else out->chunked = true;
+            if (out->minor == 0 || out->chunked)
+                status = -400;
+            else if (!str_ieq(value, STR("chunked")))
+                status = -501;
+            else
+                out->chunked = true;
         } else if (str_ieq(name, STR("connection"))) {
             parse_connection(value, out, &names_upgrade);
         } else if (str_ieq(name, STR("expect"))) {
-            if (str_ieq(value, STR("100-continue"))) out->expect_continue = out->minor >= 1;
-            else status = -417;
+            if (str_ieq(value, STR("100-continue")))
+                out->expect_continue = out->minor >= 1;
+            else
+                status = -417;
         } else if (str_ieq(name, STR("upgrade"))) {
             str element, rest = value;
             while (list_next(&rest, &element)) h2c |= str_ieq(element, STR("h2c"));
@@ -243,8 +252,19 @@ int64_t http_parse_head(str in, const http_limits *limits, size_t *scanned, http
     return status != 0 ? status : (int64_t)(skip + head_n);
 }
 
-enum { CHUNK_SIZE, CHUNK_SIZE_MORE, CHUNK_EXTENSION, CHUNK_SIZE_LF, CHUNK_DATA, CHUNK_DATA_CR, CHUNK_DATA_LF,
-       TRAILER_START, TRAILER_LINE, TRAILER_LF, TRAILER_END_LF };
+enum {
+    CHUNK_SIZE,
+    CHUNK_SIZE_MORE,
+    CHUNK_EXTENSION,
+    CHUNK_SIZE_LF,
+    CHUNK_DATA,
+    CHUNK_DATA_CR,
+    CHUNK_DATA_LF,
+    TRAILER_START,
+    TRAILER_LINE,
+    TRAILER_LF,
+    TRAILER_END_LF
+};
 enum { CHUNK_LINE_MAX = 256, TRAILERS_MAX = 8192 };
 
 static int hex_digit(uint8_t c)
@@ -271,9 +291,12 @@ static bool size_line(http_chunks *c, uint8_t ch)
         return true;
     }
     if (c->state == CHUNK_SIZE) return false;
-    if (ch == '\r') c->state = CHUNK_SIZE_LF;
-    else if (ch == ';' || ch == ' ' || ch == '\t') c->state = CHUNK_EXTENSION;
-    else return false;
+    if (ch == '\r')
+        c->state = CHUNK_SIZE_LF;
+    else if (ch == ';' || ch == ' ' || ch == '\t')
+        c->state = CHUNK_EXTENSION;
+    else
+        return false;
     return true;
 }
 
@@ -289,12 +312,8 @@ static bool trailer_byte(http_chunks *c, uint8_t ch)
     case TRAILER_LINE:
         if (ch == '\r') c->state = TRAILER_LF;
         return ch != '\n' && ch != 0;
-    case TRAILER_LF:
-        c->state = TRAILER_START;
-        return ch == '\n';
-    default:
-        c->done = true;
-        return ch == '\n';
+    case TRAILER_LF: c->state = TRAILER_START; return ch == '\n';
+    default: c->done = true; return ch == '\n';
     }
 }
 
@@ -315,9 +334,7 @@ int64_t http_chunks_decode(http_chunks *c, str in, size_t body_max, buf *body)
         }
         case CHUNK_SIZE:
         case CHUNK_SIZE_MORE:
-        case CHUNK_EXTENSION:
-            good = size_line(c, ch);
-            break;
+        case CHUNK_EXTENSION: good = size_line(c, ch); break;
         case CHUNK_SIZE_LF:
             good = ch == '\n';
             if (c->left > body_max || body->len > body_max - c->left) return -413;
@@ -332,8 +349,7 @@ int64_t http_chunks_decode(http_chunks *c, str in, size_t body_max, buf *body)
             c->state = CHUNK_SIZE;
             c->line = 0;
             break;
-        default:
-            good = trailer_byte(c, ch);
+        default: good = trailer_byte(c, ch);
         }
         if (!good) return -400;
         i++;

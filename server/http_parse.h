@@ -37,9 +37,9 @@ typedef struct http_head {
     http_method method;
     str method_text;
     str target; /* as sent */
-    str path;   /* the target up to '?', not decoded */
-    str query;  /* behind '?', or empty */
-    int minor;  /* the x of HTTP/1.x */
+    str path; /* the target up to '?', not decoded */
+    str query; /* behind '?', or empty */
+    int minor; /* the x of HTTP/1.x */
     int headers_len;
     http_header headers[HTTP_HEADERS_MAX];
     int64_t content_length; /* -1: none given */
@@ -55,15 +55,15 @@ typedef struct http_limits {
     size_t head_max; /* request line and headers together */
     size_t body_max;
     size_t pipeline_max; /* input kept while a request is being answered */
-    size_t output_max;   /* output kept for a slow reader before its response counts as full */
+    size_t output_max; /* output kept for a slow reader before its response counts as full */
 } http_limits;
 
 enum { HTTP_MORE = 0 };
 
 /*
- * Parses a request head from the start of in. Returns the bytes taken (> 0), HTTP_MORE when the head is not whole yet, or
- * minus the HTTP status that says what is wrong with it (400, 414, 431, 501, 505). *scanned (0 at first, kept by the
- * caller while more bytes come) keeps the search for the end linear.
+ * Parses a request head from the start of in. Returns the bytes taken (> 0), HTTP_MORE when the head is not whole yet,
+ * or minus the HTTP status that says what is wrong with it (400, 414, 431, 501, 505). *scanned (0 at first, kept by
+ * the caller while more bytes come) keeps the search for the end linear.
  */
 int64_t http_parse_head(str in, const http_limits *limits, size_t *scanned, http_head *out);
 

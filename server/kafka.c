@@ -16,7 +16,7 @@ broker_time kafka_now(void)
     return (broker_time){clock_wall_ms(), clock_mono_ns() / 1000000};
 }
 
-/* ---- what the broker asks for: only noted here, done before the loop sleeps --------------------------------------- */
+/* ---- what the broker asks for: only noted here, done before the loop sleeps ---------------------------------- */
 
 static void on_conn_ready(void *user, broker_conn *c)
 {

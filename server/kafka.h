@@ -2,8 +2,8 @@
  * server/kafka.h - the Kafka listener: sockets and time for broker/, on a loop of its own.
  *
  * Bytes of a frame are charged as they arrive; answers go out in order, memory with writev and stretches of files with
- * sendfile. The broker belongs to this listener's loop thread while it runs; other threads use the broker's "any thread"
- * functions or broker_post.
+ * sendfile. The broker belongs to this listener's loop thread while it runs; other threads use the broker's "any
+ * thread" functions or broker_post.
  */
 #ifndef SERVER_KAFKA_H
 #define SERVER_KAFKA_H
@@ -39,7 +39,10 @@ int kafka_port(const kafka *k);
 /* Closes connections, then the port, the loop. Connections get no further answers. */
 void kafka_stop(kafka *k);
 
-/* Closes the broker, which marks the stop as clean, and frees all. After kafka_stop (or an open without start). NULL is allowed. */
+/*
+ * Closes the broker, which marks the stop as clean, and frees all. After kafka_stop (or an open without start). NULL
+ * is allowed.
+ */
 void kafka_close(kafka *k);
 
 #endif

@@ -24,7 +24,7 @@ struct kafka_conn {
     bool must_close;
     bool blocked; /* the socket took no more: wait until it is writable */
     bool starved; /* not reading: no memory for its frame */
-    int events;   /* what the poll handle waits for */
+    int events; /* what the poll handle waits for */
     int fd;
     int64_t last_ms;
     /* The frame that has come in part. */
@@ -37,7 +37,7 @@ struct kafka_conn {
     /* Responses on their way out, oldest first. */
     broker_response *taken[TAKEN_MAX];
     int taken_first, taken_len;
-    size_t part;    /* of the first response */
+    size_t part; /* of the first response */
     size_t part_at; /* bytes of that part that went out */
 };
 
@@ -96,8 +96,10 @@ void kafka_conn_close(kafka_conn *c)
         c->taken_first = (c->taken_first + 1) % TAKEN_MAX;
     }
     frame_free(c);
-    if (c->prev) c->prev->next = c->next;
-    else k->conns = c->next;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        k->conns = c->next;
     if (c->next) c->next->prev = c->prev;
     k->conns_len--;
     for (kafka_conn **at = &k->ready; c->marked && *at; at = &(*at)->next_ready) {
@@ -229,8 +231,10 @@ void kafka_conn_pump(kafka_conn *c)
         return;
     }
     int events = 0;
-    if (!c->must_close && !c->starved && broker_conn_wants_input(c->bc)) events = UV_READABLE;
-    else events = UV_DISCONNECT;
+    if (!c->must_close && !c->starved && broker_conn_wants_input(c->bc))
+        events = UV_READABLE;
+    else
+        events = UV_DISCONNECT;
     if (c->blocked) events |= UV_WRITABLE;
     if (events == c->events) return;
     c->events = events;

@@ -1,5 +1,6 @@
 /*
- * server/kafka_internal.h - shared by kafka.c (listener, loop, syncs) and kafka_conn.c (one connection). Loop thread only.
+ * server/kafka_internal.h - shared by kafka.c (listener, loop, syncs) and kafka_conn.c (one connection). Loop thread
+ * only.
  */
 #ifndef SERVER_KAFKA_INTERNAL_H
 #define SERVER_KAFKA_INTERNAL_H
@@ -13,7 +14,7 @@ typedef struct kafka_conn kafka_conn;
 
 struct kafka {
     loop loop;
-    bool looped;         /* the loop was made and has to be stopped */
+    bool looped; /* the loop was made and has to be stopped */
     atomic_bool stopped; /* the loop is gone: nothing may be posted any more */
     broker *broker;
     broker_hooks hooks;
@@ -31,16 +32,16 @@ struct kafka {
     int64_t deadline_at; /* what the timer is set to; INT64_MAX: nothing */
     mail run;
     atomic_bool run_posted;
-    kafka_conn *conns;   /* all of them */
-    kafka_conn *ready;   /* those with something to send or to check */
+    kafka_conn *conns; /* all of them */
+    kafka_conn *ready; /* those with something to send or to check */
     size_t conns_len;
-    size_t memory;       /* of frames in part */
+    size_t memory; /* of frames in part */
     size_t memory_max;
     kafka_conn *favoured; /* may go on reading although memory is full, so that somebody always finishes */
-    bool starved;        /* some connections stopped reading for memory */
+    bool starved; /* some connections stopped reading for memory */
     int64_t frame_max;
     int64_t idle_ms_max;
-    uint8_t *scratch;    /* where a read goes when no frame is begun */
+    uint8_t *scratch; /* where a read goes when no frame is begun */
 };
 
 enum { KAFKA_SCRATCH = 256 * 1024 };

@@ -1,9 +1,9 @@
 /*
  * server/mailbox.h - messages between threads: many post, one takes all that are there at once.
  *
- * Letters are intrusive: whoever posts one owns no part of it until it was run. Posting is lock-free and wakes the receiver only
- * when the box was empty, so a busy receiver costs its senders no system call. Letters run in the order in which they were
- * posted by each sender.
+ * Letters are intrusive: whoever posts one owns no part of it until it was run. Posting is lock-free and wakes the
+ * receiver only when the box was empty, so a busy receiver costs its senders no system call. Letters run in the order
+ * in which they were posted by each sender.
  */
 #ifndef SERVER_MAILBOX_H
 #define SERVER_MAILBOX_H

@@ -34,7 +34,7 @@ static int help(const char *usage, const char *about, const option *table)
     return EXIT_DONE;
 }
 
-/* ---- serve --------------------------------------------------------------------------------------------------------- */
+/* ---- serve --------------------------------------------------------------------------------------------------- */
 
 static bool apply(config *c, const char *name, const char *value, diag *d)
 {
@@ -119,7 +119,7 @@ static int serve_command(int argc, char **argv)
     return code;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------ */
+/* ---- the rest ------------------------------------------------------------------------------------------------ */
 
 typedef struct subcommand {
     const char *name;
@@ -147,8 +147,10 @@ static int unknown(const char *typed)
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++) names[i] = subcommands[i].name;
     const char *near = options_nearest(typed, names);
     fprintf(stderr, "weir: '%s' is no command of this program\n", typed);
-    if (near) fprintf(stderr, "Did you mean 'weir %s'?\n", near);
-    else fprintf(stderr, "'weir --help' lists the commands.\n");
+    if (near)
+        fprintf(stderr, "Did you mean 'weir %s'?\n", near);
+    else
+        fprintf(stderr, "'weir --help' lists the commands.\n");
     return EXIT_USAGE;
 }
 

@@ -16,13 +16,16 @@ enum { NET_HOST_MAX = 256 };
 /* HOST:PORT as the command line takes it. */
 typedef struct net_address {
     char host[NET_HOST_MAX]; /* without the brackets of an IPv6 address */
-    int port;                /* 0: any free one */
+    int port; /* 0: any free one */
 } net_address;
 
 /* Reads "HOST:PORT", "[v6]:PORT", ":PORT" or "PORT"; without a host it is 127.0.0.1. */
 bool net_address_parse(str text, net_address *out, diag *d);
 
-/* Listens; the port that was taken goes to a->port. Returns the socket, or -1 and an error that says what holds the port. */
+/*
+ * Listens; the port that was taken goes to a->port. Returns the socket, or -1 and an error that says what holds the
+ * port.
+ */
 int net_listen(net_address *a, diag *d);
 
 /* Takes a connection: the socket, or -1 with errno. The client's address as text goes to peer (NET_HOST_MAX bytes). */

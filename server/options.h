@@ -10,9 +10,9 @@
 
 /* What a flag takes. */
 typedef enum option_kind {
-    OPTION_FLAG,  /* nothing: *(bool *)target becomes true */
-    OPTION_TEXT,  /* one value: *(const char **)target */
-    OPTION_LIST,  /* one value, may be given again: appended to *(option_list *)target */
+    OPTION_FLAG, /* nothing: *(bool *)target becomes true */
+    OPTION_TEXT, /* one value: *(const char **)target */
+    OPTION_LIST, /* one value, may be given again: appended to *(option_list *)target */
 } option_kind;
 
 enum { OPTION_LIST_MAX = 64 };
@@ -25,8 +25,8 @@ typedef struct option_list {
 
 /* One flag of a subcommand. A table ends with name == NULL. */
 typedef struct option {
-    const char *name;     /* without the dashes */
-    char letter;          /* 0: none */
+    const char *name; /* without the dashes */
+    char letter; /* 0: none */
     option_kind kind;
     void *target;
     const char *argument; /* how the help calls the value */
@@ -34,8 +34,8 @@ typedef struct option {
 } option;
 
 /*
- * Reads argv[1..argc). What is no flag goes to positional (at most positional_max; *positional_len says how many). Values
- * are `--name value` or `--name=value`; `--` ends the flags.
+ * Reads argv[1..argc). What is no flag goes to positional (at most positional_max; *positional_len says how many).
+ * Values are `--name value` or `--name=value`; `--` ends the flags.
  */
 bool options_parse(int argc, char **argv, const option *table, const char **positional, int positional_max,
                    int *positional_len, diag *d);

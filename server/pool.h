@@ -1,8 +1,9 @@
 /*
  * server/pool.h - threads that run jobs which block: syncs, cold reads, statements.
  *
- * Jobs are letters (server/mailbox.h): run is called on one of the pool's threads, in the order of posting when the pool has
- * one thread. Whoever posts a job keeps it alive until it ran; an answer travels back by loop_post. Any thread may post.
+ * Jobs are letters (server/mailbox.h): run is called on one of the pool's threads, in the order of posting when the
+ * pool has one thread. Whoever posts a job keeps it alive until it ran; an answer travels back by loop_post. Any
+ * thread may post.
  */
 #ifndef SERVER_POOL_H
 #define SERVER_POOL_H

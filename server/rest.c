@@ -100,8 +100,9 @@ void rest_json(http_exchange *x, const http_request *rq, str body)
     static const rest_media offered[] = {REST_MEDIA_KSQL, REST_MEDIA_JSON};
     rest_media media = rest_accept(rq, offered, ARRAY_LEN(offered));
     if (media == REST_MEDIA_NONE) {
-        rest_error(x, REST_NOT_ACCEPTABLE, "None of the media types in the Accept header can be served here. Use %s or %s.",
-                  media_names[0], media_names[1]);
+        rest_error(x, REST_NOT_ACCEPTABLE,
+                   "None of the media types in the Accept header can be served here. Use %s or %s.", media_names[0],
+                   media_names[1]);
         return;
     }
     http_reply(x, 200, "application/json", body); /* whatever was accepted: as ksqlDB does */
@@ -274,8 +275,10 @@ static void get_status(rest *a, http_exchange *x, const http_request *rq, str ar
         json_out_key(&o, "message");
         json_out_str(&o, s.message);
         json_out_key(&o, "queryId");
-        if (s.query_id.n > 0) json_out_str(&o, s.query_id);
-        else json_out_null(&o);
+        if (s.query_id.n > 0)
+            json_out_str(&o, s.query_id);
+        else
+            json_out_null(&o);
         json_out_end_object(&o);
         rest_json(x, rq, buf_str(&body));
         buf_free(&body);
@@ -291,11 +294,12 @@ static void post_internal(rest *a, http_exchange *x, const http_request *rq, str
 
 static void post_inserts_stream(rest *a, http_exchange *x, const http_request *rq, str arg)
 {
-    rest_error(x, REST_HTTP2_ONLY, "The /inserts-stream endpoint is not available in this version. "
-                                 "INSERT INTO ... VALUES works on /ksql.");
+    rest_error(x, REST_HTTP2_ONLY,
+               "The /inserts-stream endpoint is not available in this version. "
+               "INSERT INTO ... VALUES works on /ksql.");
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------------- */
 
 typedef struct route {
     http_method method;
@@ -367,8 +371,10 @@ void rest_request(void *context, http_exchange *x, const http_request *rq)
         return;
     }
     http_reply_header(x, "Allow", allow);
-    if (rq->method == HTTP_OPTIONS) http_reply(x, 204, NULL, (str){0});
-    else rest_error(x, REST_METHOD_NOT_ALLOWED, "'%.*s' does not take this method; it takes %s", STR_ARG(path), allow);
+    if (rq->method == HTTP_OPTIONS)
+        http_reply(x, 204, NULL, (str){0});
+    else
+        rest_error(x, REST_METHOD_NOT_ALLOWED, "'%.*s' does not take this method; it takes %s", STR_ARG(path), allow);
 }
 
 void rest_closed(void *context, http_exchange *x)

@@ -1,8 +1,8 @@
 /*
  * server/rest.h - ksqlDB's REST API: the route table, its errors, and what the handlers share.
  *
- * Handlers run on the HTTP loop's thread and never block: statements go to the statement thread, rows come back by letters.
- * An error answer always has ksqlDB's JSON shape (`@type`, error_code, message).
+ * Handlers run on the HTTP loop's thread and never block: statements go to the statement thread, rows come back by
+ * letters. An error answer always has ksqlDB's JSON shape (`@type`, error_code, message).
  */
 #ifndef SERVER_API_H
 #define SERVER_API_H
@@ -35,31 +35,34 @@ typedef enum rest_code {
 
 /* Media types of requests and answers. */
 typedef enum rest_media {
-    REST_MEDIA_KSQL,      /* application/vnd.ksql.v1+json */
-    REST_MEDIA_JSON,      /* application/json */
+    REST_MEDIA_KSQL, /* application/vnd.ksql.v1+json */
+    REST_MEDIA_JSON, /* application/json */
     REST_MEDIA_DELIMITED, /* application/vnd.ksqlapi.delimited.v1 */
-    REST_MEDIA_NONE,      /* nothing that the client accepts */
+    REST_MEDIA_NONE, /* nothing that the client accepts */
 } rest_media;
 
-/* What the handlers share. Public layout: the server fills it in before the loop starts; then the HTTP loop's thread owns it. */
+/*
+ * What the handlers share. Public layout: the server fills it in before the loop starts; then the HTTP loop's thread
+ * owns it.
+ */
 typedef struct rest {
-    loop *loop;              /* the HTTP loop */
-    pool *statements;        /* one thread: statements run one after the other */
-    pool *readers;           /* begin queries that may block */
+    loop *loop; /* the HTTP loop */
+    pool *statements; /* one thread: statements run one after the other */
+    pool *readers; /* begin queries that may block */
     const config *config;
-    executor *executor;      /* NULL: a server of the Kafka protocol only; statements are answered with 50302 */
+    executor *executor; /* NULL: a server of the Kafka protocol only; statements are answered with 50302 */
     const char *version;
-    const char *cluster_id;  /* of the broker */
+    const char *cluster_id; /* of the broker */
     const char *service_id;
     bool stopping;
-    int push_queries;        /* open ones, against ksql.max.push.queries */
-    int jobs;                /* requests on other threads whose letters are still to come */
-    exec_stream *streams;    /* open streams, for /close-query and the stop */
+    int push_queries; /* open ones, against ksql.max.push.queries */
+    int jobs; /* requests on other threads whose letters are still to come */
+    exec_stream *streams; /* open streams, for /close-query and the stop */
 } rest;
 
 /* What hangs on an exchange whose answer comes later. */
 typedef struct rest_pending {
-    void (*closed)(struct rest_pending *p);   /* the client has gone */
+    void (*closed)(struct rest_pending *p); /* the client has gone */
     void (*writable)(struct rest_pending *p); /* a full answer has room again */
 } rest_pending;
 
@@ -74,9 +77,12 @@ void rest_stop(rest *a);
 /* True when no letter for the API is under way any more. */
 bool rest_drained(const rest *a);
 
-/* A request body that ksqlDB calls KsqlRequest or QueryStreamArgs, read into an arena; false when x was answered with an error. */
+/*
+ * A request body that ksqlDB calls KsqlRequest or QueryStreamArgs, read into an arena; false when x was answered with
+ * an error.
+ */
 bool rest_read_request(http_exchange *x, const http_request *rq, const char *sql_name, const char *properties_name,
-                      arena *mem, exec_request *out);
+                       arena *mem, exec_request *out);
 
 /* Answers with an error: {"@type":"generic_error","error_code":code,"message":...}; the status is code / 100. */
 void rest_error(http_exchange *x, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

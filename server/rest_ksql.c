@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "server/rest.h"
 
-/* ---- replies, as executors fill them in ------------------------------------------------------------------------------ */
+/* ---- replies, as executors fill them in ---------------------------------------------------------------------- */
 
 entity *exec_reply_add(exec_reply *r, entity_kind kind, str statement)
 {
@@ -45,7 +45,7 @@ void rest_reply_failure(http_exchange *x, const exec_reply *r)
     buf_free(&entities);
 }
 
-/* ---- request bodies --------------------------------------------------------------------------------------------------- */
+/* ---- request bodies ------------------------------------------------------------------------------------------ */
 
 /* An object of names and scalar values. */
 static bool read_settings(arena *mem, const json_value *v, exec_setting **out, size_t *n, const char *what, diag *d)
@@ -70,7 +70,7 @@ static bool read_settings(arena *mem, const json_value *v, exec_setting **out, s
 }
 
 bool rest_read_request(http_exchange *x, const http_request *rq, const char *sql_name, const char *properties_name,
-                      arena *mem, exec_request *out)
+                       arena *mem, exec_request *out)
 {
     diag d = {0};
     exec_setting *properties = NULL, *variables = NULL;
@@ -78,9 +78,10 @@ bool rest_read_request(http_exchange *x, const http_request *rq, const char *sql
     str body = arena_str(mem, rq->body);
     const json_value *v = json_parse(mem, body, NULL, &d);
     if (v && v->kind != JSON_OBJECT) diag_set(&d, DIAG_INVALID, "the body must be an object");
-    bool good = v && v->kind == JSON_OBJECT &&
-                read_settings(mem, json_getz(v, properties_name), &properties, &out->properties_n, properties_name, &d) &&
-                read_settings(mem, json_getz(v, "sessionVariables"), &variables, &out->variables_n, "sessionVariables", &d);
+    bool good =
+        v && v->kind == JSON_OBJECT &&
+        read_settings(mem, json_getz(v, properties_name), &properties, &out->properties_n, properties_name, &d) &&
+        read_settings(mem, json_getz(v, "sessionVariables"), &variables, &out->variables_n, "sessionVariables", &d);
     out->properties = properties;
     out->variables = variables;
     if (good && !json_as_str(json_getz(v, sql_name), &out->text)) {
@@ -90,7 +91,7 @@ bool rest_read_request(http_exchange *x, const http_request *rq, const char *sql
     return good;
 }
 
-/* ---- POST /ksql --------------------------------------------------------------------------------------------------------- */
+/* ---- POST /ksql ---------------------------------------------------------------------------------------------- */
 
 /* A request on its way through the statement thread. */
 typedef struct job {
@@ -118,8 +119,10 @@ static void job_done(mail *m)
     j->a->jobs--;
     if (j->x) {
         http_set_user(j->x, NULL);
-        if (j->reply.code != 0) rest_reply_failure(j->x, &j->reply);
-        else http_reply(j->x, 200, "application/json", buf_str(&j->body));
+        if (j->reply.code != 0)
+            rest_reply_failure(j->x, &j->reply);
+        else
+            http_reply(j->x, 200, "application/json", buf_str(&j->body));
     }
     buf_free(&j->body);
     arena_free(j->mem);
@@ -130,8 +133,10 @@ static void job_run(mail *m)
 {
     job *j = container_of(m, job, mail);
     executor *e = j->a->executor;
-    if (j->terminate) e->class->terminate(e, j->patterns, j->patterns_n, &j->reply);
-    else e->class->execute(e, &j->rq, &j->reply);
+    if (j->terminate)
+        e->class->terminate(e, j->patterns, j->patterns_n, &j->reply);
+    else
+        e->class->execute(e, &j->rq, &j->reply);
     if (j->reply.code == 0) entity_list_json(&j->body, j->reply.entities, j->reply.n);
     m->run = job_done;
     loop_post(j->a->loop, m);
@@ -140,8 +145,10 @@ static void job_run(mail *m)
 /* Statements can be taken; otherwise x was answered. */
 static bool ready(rest *a, http_exchange *x)
 {
-    if (a->stopping) rest_error(x, REST_SHUTTING_DOWN, "The server is shutting down");
-    else if (!a->executor) rest_error(x, REST_STARTING, "Server initializing");
+    if (a->stopping)
+        rest_error(x, REST_SHUTTING_DOWN, "The server is shutting down");
+    else if (!a->executor)
+        rest_error(x, REST_STARTING, "Server initializing");
     return !a->stopping && a->executor;
 }
 
@@ -171,7 +178,7 @@ void rest_ksql(rest *a, http_exchange *x, const http_request *rq, str arg)
     if (!ready(a, x)) return;
     if (rest_accept(rq, offered, ARRAY_LEN(offered)) == REST_MEDIA_NONE) {
         rest_error(x, REST_NOT_ACCEPTABLE, "/ksql answers with %s or %s", rest_media_name(offered[0]),
-                  rest_media_name(offered[1]));
+                   rest_media_name(offered[1]));
         return;
     }
     job *j = job_new();

@@ -7,40 +7,44 @@
 #include "server/rest.h"
 #include "server/row_json.h"
 
-/* The three ways in which rows are written (reference: JsonStreamedRow-, DelimitedQueryStream-, JsonQueryStreamResponseWriter). */
+/*
+ * The three ways in which rows are written (reference: JsonStreamedRow-, DelimitedQueryStream-,
+ * JsonQueryStreamResponseWriter).
+ */
 typedef enum stream_form { FORM_STREAMED_ROW, FORM_DELIMITED, FORM_JSON } stream_form;
 
 /*
- * One open answer of /query or /query-stream. Two sides hold it: the exchange (loop's thread) and the producer (any thread), and
- * the last one that lets go frees it. What both touch is under the lock; the producer writes JSON, the loop only moves it.
+ * One open answer of /query or /query-stream. Two sides hold it: the exchange (loop's thread) and the producer (any
+ * thread), and the last one that lets go frees it. What both touch is under the lock; the producer writes JSON, the
+ * loop only moves it.
  */
 struct exec_stream {
     rest_pending pending; /* first */
     rest *a;
     exec_stream *next, *prev; /* of the api's list; loop */
-    http_exchange *x;         /* loop; NULL once the client has gone or the answer is complete */
-    bool begun;               /* loop: the head was sent */
-    bool full;                /* loop: the client reads slowly */
-    bool counted;             /* loop: among the push queries */
+    http_exchange *x; /* loop; NULL once the client has gone or the answer is complete */
+    bool begun; /* loop: the head was sent */
+    bool full; /* loop: the client reads slowly */
+    bool counted; /* loop: among the push queries */
     stream_form form;
     arena *mem;
-    exec_request rq;          /* while the query begins on another thread */
+    exec_request rq; /* while the query begins on another thread */
     exec_reply reply;
     mail begin;
 
     pthread_mutex_t lock;
     int refs;
     mail deliver;
-    bool posted;              /* deliver is on its way */
-    bool inside;              /* the producer runs inside rest_begin: nothing needs to be posted */
+    bool posted; /* deliver is on its way */
+    bool inside; /* the producer runs inside rest_begin: nothing needs to be posted */
     bool opened, ended, gone;
-    bool blocked;             /* the producer was told IO_BLOCKED */
-    bool failed;              /* ended before it was opened: reply says why */
+    bool blocked; /* the producer was told IO_BLOCKED */
+    bool failed; /* ended before it was opened: reply says why */
     exec_stream_kind kind;
     char *query_id;
     schema *columns;
     void *handle;
-    uint64_t elements;        /* of the JSON array, header included */
+    uint64_t elements; /* of the JSON array, header included */
     size_t limit;
     buf out;
 };
@@ -57,7 +61,7 @@ static void release(exec_stream *s)
     free(s);
 }
 
-/* ---- the producer's side --------------------------------------------------------------------------------------------------- */
+/* ---- the producer's side ------------------------------------------------------------------------------------- */
 
 /* Under the lock: has the loop look at the stream. */
 static void notify(exec_stream *s)
@@ -68,7 +72,10 @@ static void notify(exec_stream *s)
     loop_post(s->a->loop, &s->deliver);
 }
 
-/* What stands before an element. A push query's rows end with ",\n" instead, so that clients that read lines see each at once. */
+/*
+ * What stands before an element. A push query's rows end with ",\n" instead, so that clients that read lines see each
+ * at once.
+ */
 static void before_element(exec_stream *s)
 {
     if (s->elements++ == 0) {
@@ -82,8 +89,10 @@ static void before_element(exec_stream *s)
 
 static void after_element(exec_stream *s, bool last)
 {
-    if (s->form == FORM_DELIMITED) buf_add_char(&s->out, '\n');
-    else if (s->form == FORM_STREAMED_ROW && s->kind == EXEC_PUSH && !last) buf_add_z(&s->out, ",\n");
+    if (s->form == FORM_DELIMITED)
+        buf_add_char(&s->out, '\n');
+    else if (s->form == FORM_STREAMED_ROW && s->kind == EXEC_PUSH && !last)
+        buf_add_z(&s->out, ",\n");
 }
 
 /* {"header":{"queryId":"...","schema":"`A` STRING KEY, `B` BIGINT"}} */
@@ -145,8 +154,10 @@ void exec_stream_open(exec_stream *s, exec_stream_kind kind, str query_id, const
     if (kind != EXEC_PRINT) {
         s->columns = schema_copy(s->mem, columns);
         before_element(s);
-        if (s->form == FORM_STREAMED_ROW) put_streamed_header(s);
-        else put_metadata(s);
+        if (s->form == FORM_STREAMED_ROW)
+            put_streamed_header(s);
+        else
+            put_metadata(s);
         after_element(s, false);
     }
     notify(s);
@@ -191,8 +202,10 @@ io_status exec_stream_rows(exec_stream *s, const chunk *rows)
         for (int i = 0; i < columns->count; i++) {
             if (i > 0) buf_add_char(&s->out, ',');
             /* A tombstone shows its key and null for the rest. */
-            if (tombstone && i >= columns->key_count) buf_add_z(&s->out, "null");
-            else row_json_value(&s->out, columns->columns[i].type, vec_get(&rows->cols[i], row));
+            if (tombstone && i >= columns->key_count)
+                buf_add_z(&s->out, "null");
+            else
+                row_json_value(&s->out, columns->columns[i].type, vec_get(&rows->cols[i], row));
         }
         end_row(s, tombstone);
     }
@@ -264,7 +277,8 @@ void exec_stream_end(exec_stream *s, exec_end how, int code, const char *message
         if (how == EXEC_END_ERROR) {
             put_error(s, code, message);
         } else if (s->form == FORM_STREAMED_ROW && s->kind == EXEC_PUSH) {
-            buf_printf(&s->out, "{\"finalMessage\":\"%s\"}", how == EXEC_END_LIMIT ? "Limit Reached" : "Query Completed");
+            buf_printf(&s->out, "{\"finalMessage\":\"%s\"}",
+                       how == EXEC_END_LIMIT ? "Limit Reached" : "Query Completed");
         }
         if (s->form != FORM_DELIMITED) buf_add_char(&s->out, ']');
     }
@@ -282,14 +296,16 @@ bool exec_stream_gone(const exec_stream *s)
     return gone;
 }
 
-/* ---- the loop's side --------------------------------------------------------------------------------------------------------- */
+/* ---- the loop's side ----------------------------------------------------------------------------------------- */
 
 /* The answer is complete or its client has gone: takes the stream off the list and lets go of it. */
 static void let_go(exec_stream *s)
 {
     rest *a = s->a;
-    if (s->prev) s->prev->next = s->next;
-    else a->streams = s->next;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        a->streams = s->next;
     if (s->next) s->next->prev = s->prev;
     if (s->counted) a->push_queries--;
     s->x = NULL;
@@ -318,8 +334,8 @@ static bool admit(exec_stream *s, exec_stream_kind kind)
     cancel(s);
     http_set_user(x, NULL);
     let_go(s);
-    rest_error(x, REST_TOO_MANY_PUSH_QUERIES, "Maximum number of push queries exceeded: %lld are open (ksql.max.push.queries)",
-              (long long)most);
+    rest_error(x, REST_TOO_MANY_PUSH_QUERIES,
+               "Maximum number of push queries exceeded: %lld are open (ksql.max.push.queries)", (long long)most);
     return false;
 }
 
@@ -339,8 +355,10 @@ static void deliver(exec_stream *s)
     http_exchange *x = s->x;
     if (ended && !s->begun) {
         http_set_user(x, NULL);
-        if (s->failed) rest_reply_failure(x, &s->reply);
-        else http_reply(x, 200, content_type(s), buf_str(&out));
+        if (s->failed)
+            rest_reply_failure(x, &s->reply);
+        else
+            http_reply(x, 200, content_type(s), buf_str(&out));
         let_go(s);
     } else if (opened && admit(s, kind)) {
         if (!s->begun) http_reply_begin(x, 200, content_type(s));
@@ -391,7 +409,7 @@ static void stream_writable(rest_pending *p)
     deliver(s);
 }
 
-/* ---- beginning ------------------------------------------------------------------------------------------------------------------ */
+/* ---- beginning ----------------------------------------------------------------------------------------------- */
 
 /* The executor said how it went. */
 static void begun(exec_stream *s, exec_begin how)
@@ -501,7 +519,7 @@ void rest_query(rest *a, http_exchange *x, const http_request *rq, str arg)
     rest_media media = rest_accept(rq, offered, ARRAY_LEN(offered));
     if (media == REST_MEDIA_NONE) {
         rest_error(x, REST_NOT_ACCEPTABLE, "/query answers with %s, %s or %s", rest_media_name(offered[0]),
-                  rest_media_name(offered[1]), rest_media_name(offered[2]));
+                   rest_media_name(offered[1]), rest_media_name(offered[2]));
         return;
     }
     start(a, x, rq, media == REST_MEDIA_DELIMITED ? FORM_DELIMITED : FORM_STREAMED_ROW, "ksql", "streamsProperties");
@@ -515,7 +533,7 @@ void rest_query_stream(rest *a, http_exchange *x, const http_request *rq, str ar
     rest_media media = rest_accept(rq, offered, ARRAY_LEN(offered));
     if (media == REST_MEDIA_NONE) {
         rest_error(x, REST_NOT_ACCEPTABLE, "/query-stream answers with %s, %s or %s", rest_media_name(offered[0]),
-                  rest_media_name(offered[1]), rest_media_name(offered[2]));
+                   rest_media_name(offered[1]), rest_media_name(offered[2]));
         return;
     }
     start(a, x, rq, forms[media], "sql", "properties");

@@ -96,10 +96,9 @@ static bool http_drained(void *arg)
 
 static bool open_http(server *s, const server_options *o, diag *d)
 {
-    http_listener_options ho = {
-        .connections_max = (int)config_int(s->config, "http.max.connections"),
-        .idle_ms = config_int(s->config, "ksql.idle.connection.timeout.seconds") * 1000,
-        .request_ms = config_int(s->config, "http.request.timeout.ms")};
+    http_listener_options ho = {.connections_max = (int)config_int(s->config, "http.max.connections"),
+                                .idle_ms = config_int(s->config, "ksql.idle.connection.timeout.seconds") * 1000,
+                                .request_ms = config_int(s->config, "http.request.timeout.ms")};
     if (!address(o, config_text(s->config, "listeners"), &ho.listen, d)) return false;
     if (!loop_init(&s->http_loop, "weir-http", d)) return false;
     s->http_looped = true;
@@ -112,12 +111,12 @@ static bool open_http(server *s, const server_options *o, diag *d)
     if (!s->readers) return false;
     snprintf(s->service_id, sizeof s->service_id, "%.*s", STR_ARG(config_text(s->config, "ksql.service.id")));
     s->rest = (rest){.loop = &s->http_loop,
-                   .statements = s->statements,
-                   .readers = s->readers,
-                   .config = s->config,
-                   .version = WEIR_VERSION,
-                   .cluster_id = s->cluster_id,
-                   .service_id = s->service_id};
+                     .statements = s->statements,
+                     .readers = s->readers,
+                     .config = s->config,
+                     .version = WEIR_VERSION,
+                     .cluster_id = s->cluster_id,
+                     .service_id = s->service_id};
     s->service = (http_service){.context = &s->rest,
                                 .limits = {.line_max = LINE_MAX_BYTES,
                                            .head_max = HEAD_MAX,

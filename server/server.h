@@ -1,9 +1,9 @@
 /*
  * server/server.h - one running server: start-up and shutdown of everything, in order.
  *
- * A server owns its data folder (a lock says so), the Kafka listener with the broker, the HTTP listener with the APIs, and
- * the threads that they need. server_start and server_stop are called by one thread; everything between runs on the
- * server's own.
+ * A server owns its data folder (a lock says so), the Kafka listener with the broker, the HTTP listener with the APIs,
+ * and the threads that they need. server_start and server_stop are called by one thread; everything between runs on
+ * the server's own.
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
@@ -16,9 +16,9 @@ typedef struct server server;
 /* What a server is started with. */
 typedef struct server_options {
     const char *data_dir;
-    const config *config;  /* outlives the server */
-    bool http, kafka;      /* which listeners to open */
-    bool temporary_ports;  /* any free port on the loopback, whatever the config says (an embedded server) */
+    const config *config; /* outlives the server */
+    bool http, kafka; /* which listeners to open */
+    bool temporary_ports; /* any free port on the loopback, whatever the config says (an embedded server) */
 } server_options;
 
 /* Starts and returns when it serves. NULL and an error when it cannot. */
