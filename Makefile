@@ -88,7 +88,7 @@ $(O)/obj/%.o: %.c
 $(call objects,sql): | $(O)/gen/parser.h
 
 $(O)/gen/parser.c $(O)/gen/parser.h &: grammar/ksql.y
-	$(Q)mkdir -p $(O)/gen/tmp; cp $< $(O)/gen/tmp/parser.y; lemon -q -d$(O)/gen/tmp $(O)/gen/tmp/parser.y; \
+	$(Q)mkdir -p $(O)/gen/tmp; cp $< $(O)/gen/tmp/parser.y; lemon -q -c -d$(O)/gen/tmp $(O)/gen/tmp/parser.y; \
 	  sed 's|$(O)/gen/tmp/parser.y|$<|' $(O)/gen/tmp/parser.c > $(O)/gen/parser.c; cp $(O)/gen/tmp/parser.h $(O)/gen/parser.h
 
 $(O)/gen/lexer.c: grammar/lexer.re
@@ -117,8 +117,12 @@ $(foreach f,$(FOLDERS),$(eval $(call unit_rules,$(f))))
 check-unit: $(UNIT_PROGRAMS) ## run the unit tests (unit-FOLDER for one folder)
 	$(Q)tests/unit/run $^
 
+.PHONY: check-system
+check-system: $(BUILD)/weir ## run the system tests: real clients against a real server
+	$(Q)WEIR=$(abspath $(BUILD)/weir) tests/system/run
+
 .PHONY: check
-check: lint check-unit ## lint, unit, sql and system tests
+check: lint check-unit check-system ## lint, unit and system tests
 
 .PHONY: lint
 lint: ## include rule, ratchets, banned calls, header documentation
