@@ -20,9 +20,10 @@
 
 /* Bounds of what is parsed; beyond them the error is a DIAG_LIMIT. */
 enum {
-    PARSE_TEXT_MAX = 64 << 20,  /* bytes of one text */
+    PARSE_TEXT_MAX = 16 << 20,     /* bytes of one text */
     PARSE_STATEMENT_MAX = 4 << 20, /* bytes of one statement */
-    PARSE_TOKENS_MAX = 500000,  /* tokens of one statement */
+    PARSE_TOKENS_MAX = 500000,     /* tokens of one statement */
+    PARSE_ERRORS_MAX = 100,        /* failing statements of one text; parsing ends with the last of them */
 };
 
 /* What is accepted beside the language of the server. */

@@ -1,0 +1,224 @@
+#include "sql/parse_error.h"
+
+#include "parser.h"
+
+#include "base/buf.h"
+#include "base/check.h"
+
+/* ---- likeness ---------------------------------------------------------------------------------------------- */
+
+enum { WORD_MAX = 32 };
+
+static char upper(char c)
+{
+    return (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+}
+
+/* Levenshtein distance, case ignored; long words are as far as can be. */
+static int distance(str a, str b)
+{
+    if (a.n > WORD_MAX || b.n > WORD_MAX) return WORD_MAX;
+    int row[WORD_MAX + 1];
+    for (size_t j = 0; j <= b.n; j++) row[j] = (int)j;
+    for (size_t i = 1; i <= a.n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= b.n; j++) {
+            int change = diagonal + (upper(a.p[i - 1]) != upper(b.p[j - 1]));
+            diagonal = row[j];
+            int insert = row[j - 1] + 1, drop = row[j] + 1;
+            row[j] = change < insert ? change : insert;
+            if (drop < row[j]) row[j] = drop;
+        }
+    }
+    return row[b.n];
+}
+
+static const char *nearest_command(str word)
+{
+    static const char *const commands[] = {"SELECT",  "CREATE", "INSERT", "DESCRIBE", "PRINT",  "EXPLAIN",
+                                           "SHOW",    "LIST",   "PAUSE",  "RESUME",   "DROP",   "TERMINATE",
+                                           "SET",     "DEFINE", "UNSET",  "UNDEFINE", "ASSERT", "ALTER"};
+    const char *best = NULL;
+    int least = WORD_MAX;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        int far = distance(word, str_z(commands[i]));
+        if (far < least) {
+            least = far;
+            best = commands[i];
+        }
+    }
+    return best;
+}
+
+/* ---- what the parser says ---------------------------------------------------------------------------------- */
+
+/* The failing place, and what the parser would have taken there. */
+typedef struct finding {
+    str source;
+    const tokens *t;
+    uint32_t at;
+    diag *d;
+} finding;
+
+enum { LOOK_AHEAD = 4, EXPECTED_MAX = 256, EXPECTED_SHOWN = 3 };
+
+/* Would the parser go on if `kind` stood at the failing place, in its stead or before it? */
+static bool goes_on(const finding *f, const void *parser, int kind, bool before)
+{
+    token next[LOOK_AHEAD + 1];
+    uint32_t n = 0;
+    next[n++] = (token){.kind = (uint16_t)kind};
+    for (uint32_t i = f->at + (before ? 0 : 1); i < f->t->n && n <= LOOK_AHEAD; i++) next[n++] = f->t->items[i];
+    return build_parser_accepts(parser, next, n);
+}
+
+/* The last bracket that was opened and not closed before the failing place, as the token that would close it; or 0. */
+static int missing_bracket(const finding *f)
+{
+    int depth_round = 0, depth_square = 0;
+    for (uint32_t i = f->at; i-- > 0;) {
+        switch (f->t->items[i].kind) {
+        case TK_RP: depth_round++; break;
+        case TK_RB: depth_square++; break;
+        case TK_LP:
+        case TK_LAMBDA_LP:
+            if (depth_round-- == 0) return TK_RP;
+            break;
+        case TK_LB:
+            if (depth_square-- == 0) return TK_RB;
+            break;
+        default: break;
+        }
+    }
+    return 0;
+}
+
+static bool reserved_word(const finding *f, const void *parser)
+{
+    token t = f->t->items[f->at];
+    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false)) return false;
+    str word = token_text(f->source, t);
+    diag_at(f->d, token_span(t), DIAG_SYNTAX,
+            "Syntax Error\n\"%.*s\" is a reserved keyword and it can't be used as an identifier. "
+            "You can use it as an identifier by escaping it as `%.*s`",
+            STR_ARG(word), STR_ARG(word));
+    return true;
+}
+
+/* The same keyword once, and what belongs together in one place: ARRAY[ and ARRAY< are ARRAY. */
+static uint32_t expected_kinds(const void *parser, uint16_t *kinds)
+{
+    uint32_t n = 0;
+    for (int kind = 0; kind < build_parser_terminals() && n < EXPECTED_MAX; kind++) {
+        if (kind == TK_VARIABLE || *token_kind_name(kind) == '\0') continue;
+        if (build_parser_expects(parser, kind)) kinds[n++] = (uint16_t)kind;
+    }
+    return n;
+}
+
+static void expected_text(const uint16_t *kinds, uint32_t n, buf *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (i > 0) buf_add_z(out, i + 1 == n ? " or " : ", ");
+        buf_add_z(out, token_kind_name(kinds[i]));
+    }
+}
+
+/* A misspelt keyword reads as a name: FORM for FROM. */
+static void hint_keyword(const finding *f, const uint16_t *kinds, uint32_t n)
+{
+    token t = f->t->items[f->at];
+    str word = token_text(f->source, t);
+    if (t.kind != TK_IDENT || word.n < 3) return;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!token_is_keyword(kinds[i])) continue;
+        const char *keyword = token_kind_name(kinds[i]);
+        if (distance(word, str_z(keyword)) > (word.n < 5 ? 1 : 2) && !(word.n == 4 && distance(word, str_z(keyword)) == 2 &&
+            upper(word.p[0]) == keyword[0])) continue;
+        diag_hint(f->d, "Did you mean '%s'?", keyword);
+        return;
+    }
+}
+
+static void missing_at(const finding *f, int kind)
+{
+    token t = f->t->items[f->at];
+    str word = t.kind == TOKEN_END ? STR("<EOF>") : token_text(f->source, t);
+    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nmissing %s at '%.*s'", token_kind_name(kind), STR_ARG(word));
+}
+
+static void at_or_near(const finding *f)
+{
+    token t = f->t->items[f->at];
+    str word = t.kind == TOKEN_END ? STR("<EOF>") : token_text(f->source, t);
+    if (word.n > 200) word.n = 200;
+    int line, column;
+    diag_line_column(f->source, t.start, &line, &column);
+    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nSyntax error at or near '%.*s' at line %d:%d", STR_ARG(word),
+            line, column);
+}
+
+static void explain(const void *parser, void *arg)
+{
+    const finding *f = arg;
+    token t = f->t->items[f->at];
+    bool end = t.kind == TOKEN_END || t.kind == TK_SEMI;
+    int bracket = missing_bracket(f);
+    if (reserved_word(f, parser)) return;
+    if (end && bracket != 0) {
+        diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nSyntax error at or near \"%s\"\n%s is missing",
+                t.kind == TK_SEMI ? ";" : "<EOF>", token_kind_name(bracket));
+        return;
+    }
+    if (t.kind == TOKEN_END && goes_on(f, parser, TK_SEMI, true)) {
+        missing_at(f, TK_SEMI);
+        diag_hint(f->d, "A statement ends with ;");
+        return;
+    }
+    if (bracket != 0 && goes_on(f, parser, bracket, true)) {
+        missing_at(f, bracket);
+        return;
+    }
+    uint16_t kinds[EXPECTED_MAX];
+    uint32_t n = expected_kinds(parser, kinds);
+    if (n == 1 && goes_on(f, parser, kinds[0], true)) {
+        missing_at(f, kinds[0]);
+    } else if (n > 0 && n <= EXPECTED_SHOWN) {
+        buf b = {0};
+        expected_text(kinds, n, &b);
+        diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nExpecting %s", buf_z(&b));
+        buf_free(&b);
+    } else {
+        at_or_near(f);
+    }
+    hint_keyword(f, kinds, n);
+}
+
+static void unknown_statement(const finding *f)
+{
+    token t = f->t->items[f->at];
+    if (t.kind == TK_SEMI) {
+        diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nThere is no statement before ';'");
+        return;
+    }
+    str word = token_text(f->source, t);
+    if (word.n > 200) word.n = 200;
+    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nUnknown statement '%.*s'", STR_ARG(word));
+    const char *near = nearest_command(word);
+    if (near != NULL) diag_hint(f->d, "Did you mean '%s'?", near);
+}
+
+void parse_error_set(arena *a, str source, const tokens *t, uint32_t at, diag *d)
+{
+    finding f = {source, t, at, d};
+    if (at == 0) {
+        unknown_statement(&f);
+        return;
+    }
+    /* The parser may have reduced before it refused the token: read up to there again, to ask it in its full state. */
+    diag ignored = {0};
+    build again = {.a = a, .source = source, .d = &ignored, .take_variables = true};
+    again.flags = ~0u;
+    build_run(&again, t->items, at, explain, &f);
+}
