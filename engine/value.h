@@ -58,6 +58,13 @@ static inline value value_null(void)
 /* A deep copy into an arena. */
 value value_copy(arena *a, const type *t, value v);
 
+/* A deep copy on the heap, for state that outlives chunks; freed with value_disown. Scalars need no memory. */
+value value_own(const type *t, value v);
+/* Frees what value_own made. */
+void value_disown(const type *t, value v);
+/* Bytes of heap that the value_own of this value takes. */
+size_t value_held(const type *t, value v);
+
 /*
  * Equality as Java's Objects.equals on ksqlDB's objects: NULL equals NULL, doubles by bits (NaN equals NaN, 0.0
  * differs from

@@ -29,6 +29,11 @@ typedef struct func_def {
     const agg_class *agg;
 } func_def;
 
+/* A row of a table: FUNC("(val INT) INT", fn_abs, .flags = ...). */
+#define FUNC(SIGNATURE, ROW, ...) {.signature = SIGNATURE, .row = ROW, ##__VA_ARGS__}
+/* The same for an aggregate. */
+#define AGG(SIGNATURE, CLASS, ...) {.signature = SIGNATURE, .agg = CLASS, ##__VA_ARGS__}
+
 /* One name. */
 typedef struct func_name {
     const char *name; /* as ksqlDB spells it */
