@@ -11,6 +11,8 @@
 #define ENGINE_QUERY_H
 
 #include "base/diag.h"
+#include "engine/expr_run.h"
+#include "engine/func/agg.h"
 #include "engine/io.h"
 #include "engine/plan.h"
 #include "state/store.h"
@@ -33,6 +35,10 @@ typedef struct query_options {
     bool fail_on_bad_record; /* ksql.fail.on.deserialization.error */
     bool fail_on_bad_timestamp; /* ksql.timestamp.throw.on.invalid */
     uint32_t exchange_rows; /* rows that an exchange holds before it is full; 0: 16,384 */
+    expr_options expr; /* settings of expressions and aggregates */
+    agg_options agg;
+    const tz *zone; /* the server's zone; NULL: UTC */
+    uint64_t seed; /* of RANDOM() and UUID() */
     io_sink *sink; /* NULL for a push query */
     io_subscriber *subscriber; /* push query, else NULL */
     io_proclog *proclog; /* may be NULL */

@@ -163,6 +163,9 @@ typedef struct store_row {
     const cell *cells; /* spec->column_count */
 } store_row;
 
+/* Takes over a row that comes from elsewhere (a changelog), as a change. False: it does not fit the store's columns. */
+bool store_apply(store *s, const store_row *row);
+
 /* The boundary: what changed becomes the frozen generation. There must be none that is undecided. */
 void store_freeze(store *s, int64_t generation);
 /* Rows of the frozen generation. */

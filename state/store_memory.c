@@ -291,6 +291,8 @@ static entry *insert(store *s, str key, int64_t w, uint64_t hash)
     return e;
 }
 
+static void remove_entry(store *s, slot *x, bool record);
+
 static bool load_row(void *ctx, const store_row *row)
 {
     store *s = ctx;
@@ -301,6 +303,18 @@ static bool load_row(void *ctx, const store_row *row)
     if (s->spec->shape == STORE_BUCKET)
         return codec->bucket_add(codec->ctx, state_of(e), row->time, row->seq, row->cells);
     return codec->decode(codec->ctx, row->cells, state_of(e));
+}
+
+bool store_apply(store *s, const store_row *row)
+{
+    uint64_t hash = store_hash(row->key, row->window_start);
+    slot *x = table_find(s, row->key, row->window_start, hash);
+    /* Rows of a bucket follow the deletion of the old one and are added to it; any other row replaces what was there. */
+    if (x && (row->deleted || s->spec->shape != STORE_BUCKET)) remove_entry(s, x, row->deleted);
+    if (row->deleted) return true;
+    if (!load_row(s, row)) return false;
+    mark_changed(s, table_find(s, row->key, row->window_start, hash)->e);
+    return true;
 }
 
 store *store_open(store_db *db, const store_spec *spec, int32_t partition, diag *d)

@@ -86,8 +86,10 @@ void json_put_exact(buf *out, const type *t, value v)
     }
     if (t->kind == TYPE_DOUBLE) {
         /* The reader takes -0.0 from text only. */
-        if (v.d == 0 && __builtin_signbit(v.d)) buf_add_z(out, "\"-0.0\"");
-        else json_put_f64(out, v.d);
+        if (v.d == 0 && __builtin_signbit(v.d))
+            buf_add_z(out, "\"-0.0\"");
+        else
+            json_put_f64(out, v.d);
         return;
     }
     const nested *n = v.nest;

@@ -62,7 +62,7 @@ struct op {
     str topic; /* of the source upstream, for the processing log */
     store *stores[2]; /* what it keeps; for statistics, commits and pull reads */
     int store_count;
-    int64_t *numbers[2]; /* what is saved with a commit besides: stream times */
+    int64_t *numbers[4]; /* what is saved with a commit besides: stream times */
     int number_count;
     query_step_stats stats;
 };
@@ -113,6 +113,8 @@ op *aggregate_open(op_env *env, const plan *p, op *next, int side);
 op *session_open(op_env *env, const plan *p, op *next, int side);
 op *suppress_open(op_env *env, const plan *p, op *next, int side);
 op *join_open(op_env *env, const plan *p, op *next, int side);
+/* Can this join run? False with a diag that says what cannot. */
+bool join_supported(const plan *p, diag *d);
 op *sink_open(op_env *env, const plan *p, int output);
 
 /* The sending side of an exchange: takes rows that were rekeyed and puts them in the queue of their partition. */

@@ -1,0 +1,276 @@
+/*
+ * engine/task.c - one step of a task: take what is at hand in order of event time and push it through.
+ */
+#include "base/check.h"
+#include "engine/query_impl.h"
+
+/* ---- building ------------------------------------------------------------------------------------------------- */
+
+static op *open_step(op_env *env, const plan *p, op *next, int side)
+{
+    switch (p->kind) {
+    case PLAN_FILTER: return filter_open(env, p, next, side);
+    case PLAN_PROJECT: return project_open(env, p, next, side);
+    case PLAN_EXPLODE: return explode_open(env, p, next, side);
+    case PLAN_REKEY: return rekey_open(env, p, next, side);
+    case PLAN_AGGREGATE:
+        return p->aggregate.window.kind == WINDOW_SESSION ? session_open(env, p, next, side)
+                                                          : aggregate_open(env, p, next, side);
+    case PLAN_SUPPRESS: return suppress_open(env, p, next, side);
+    case PLAN_JOIN: return join_open(env, p, next, side);
+    default: check_unreachable();
+    }
+}
+
+static const stage *sending_stage(const query *q, const plan *p)
+{
+    for (int i = 0; i < q->stage_count; i++) {
+        if (q->stages[i].sends && q->stages[i].root == p) return &q->stages[i];
+    }
+    return NULL;
+}
+
+/* Builds what feeds `next`. Left inputs first, as the feed numbers them. */
+static bool build(task *t, const plan *p, op *next, int side)
+{
+    query *q = t->q;
+    check(t->input_count < INPUTS_MAX);
+    const stage *from = p->kind == PLAN_REKEY ? sending_stage(q, p) : NULL;
+    if (from) {
+        input *in = &t->inputs[t->input_count++];
+        *in = (input){.x = from->out, .from_stage = (int)(from - q->stages), .to = next, .side = side};
+        return true;
+    }
+    if (p->kind == PLAN_SOURCE) {
+        io_feed *f = q->options.feed(q->options.ctx, q, t->stage, q->options.single_task ? -1 : t->partition);
+        source *s = source_open(&t->env, p, next, side, f, t->source_count++);
+        if (!s) return false;
+        t->inputs[t->input_count++] = (input){.source = s, .to = next, .side = side};
+        return true;
+    }
+    op *o = open_step(&t->env, p, next, side);
+    if (!o) return false;
+    for (int i = 0; i < p->input_count; i++) {
+        if (!build(t, p->inputs[i], o, i)) return false;
+    }
+    return true;
+}
+
+bool task_build(task *t)
+{
+    const stage *s = &t->q->stages[t->stage];
+    op *last = s->sends ? send_open(&t->env, s->root, s->out) : sink_open(&t->env, s->root, 0);
+    if (!last) return false;
+    if (s->sends) {
+        last = rekey_open(&t->env, s->root, last, 0);
+        if (!last) return false;
+    }
+    return build(t, s->root->inputs[0], last, 0);
+}
+
+void task_close(task *t)
+{
+    for (int i = 0; i < t->input_count; i++) {
+        if (t->inputs[i].rows.rows) exchange_done(t->inputs[i].x, t->partition, &t->inputs[i].rows);
+    }
+    for (int i = 0; i < t->env.op_count; i++) {
+        op *o = t->env.ops[i];
+        if (o->class->close) o->class->close(o);
+    }
+    arena_free(t->mem);
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------------------------- */
+
+static bool input_ready(const input *in)
+{
+    return in->source ? source_ready(in->source) : in->rows.rows != NULL;
+}
+
+static bool input_ended(const task *t, const input *in)
+{
+    if (in->source) return source_ended(in->source);
+    const stage *from = &t->q->stages[in->from_stage];
+    return !in->rows.rows && atomic_load(&from->done) == from->partitions && exchange_empty(in->x, t->partition);
+}
+
+static io_status input_fill(task *t, input *in)
+{
+    if (in->source) return source_fill(in->source);
+    if (!in->rows.rows && exchange_take(in->x, t->partition, &in->rows)) in->at = 0;
+    return in->rows.rows ? IO_OK : IO_EMPTY;
+}
+
+static int64_t input_head(const input *in)
+{
+    if (in->source) return source_head(in->source);
+    return in->rows.rows->rowtime[chunk_row(in->rows.rows, in->at)];
+}
+
+static bool exchange_push(task *t, input *in, int64_t limit)
+{
+    chunk *all = in->rows.rows;
+    uint32_t from = in->at, to = from + 1;
+    while (to < all->count && all->rowtime[chunk_row(all, to)] <= limit) to++;
+    in->at = to;
+    chunk c = *all;
+    if (from > 0 || to < all->count) {
+        c.count = to - from;
+        c.sel = arena_alloc(all->mem, sizeof(uint16_t) * (to - from));
+        for (uint32_t k = from; k < to; k++) c.sel[k - from] = (uint16_t)chunk_row(all, k);
+    }
+    bool last = to == all->count;
+    in->to->stats.rows_in += c.count;
+    bool ok = in->to->class->push(in->to, in->side, &c);
+    if (last) exchange_done(in->x, t->partition, &in->rows);
+    return ok;
+}
+
+static bool input_push(task *t, input *in, int64_t limit)
+{
+    atomic_fetch_add_explicit(&t->pushed, 1, memory_order_relaxed);
+    return in->source ? source_push(in->source, limit) : exchange_push(t, in, limit);
+}
+
+/* Pushes rows, lowest event time first, until one of the inputs has none left at hand. */
+static bool push_merged(task *t)
+{
+    if (t->input_count == 1) return input_push(t, &t->inputs[0], INT64_MAX);
+    for (;;) {
+        /* On a tie the later input goes first: that of a join's table, so that a row finds what is as old as it. */
+        int best = -1;
+        int64_t limit = INT64_MAX;
+        for (int i = 0; i < t->input_count; i++) {
+            input *in = &t->inputs[i];
+            if (!input_ready(in)) continue;
+            if (best < 0 || input_head(in) <= input_head(&t->inputs[best])) best = i;
+        }
+        int64_t head = input_head(&t->inputs[best]);
+        for (int i = 0; i < t->input_count; i++) {
+            if (i == best || !input_ready(&t->inputs[i])) continue;
+            int64_t other = input_head(&t->inputs[i]) - (i > best);
+            if (other < limit) limit = other;
+        }
+        check(limit >= head || t->input_count > 1);
+        if (!input_push(t, &t->inputs[best], limit)) return false;
+        if (!input_ready(&t->inputs[best])) return true;
+        if (t->ended) return true;
+    }
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------- */
+
+static task_status fail(task *t)
+{
+    if (!diag_is_set(&t->error)) diag_set(&t->error, DIAG_INTERNAL, "a step failed without a reason");
+    query_fail(t->q, &t->error);
+    return TASK_FAILED;
+}
+
+/* Lets the operators get rid of what waits. True: something still does. */
+static bool still_blocked(task *t)
+{
+    bool blocked = false;
+    for (int i = t->env.op_count; i-- > 0;) {
+        op *o = t->env.ops[i];
+        if (o->class->blocked && o->class->blocked(o)) blocked = true;
+    }
+    return blocked;
+}
+
+/* Hands on what operators hold back, upstream first. */
+static bool flush(task *t)
+{
+    for (int i = t->env.op_count; i-- > 0;) {
+        op *o = t->env.ops[i];
+        if (o->class->flush && !o->class->flush(o)) return false;
+    }
+    return true;
+}
+
+static task_status finish(task *t)
+{
+    if (t->done) return TASK_DONE;
+    if (!t->ended && !flush(t)) return fail(t);
+    if (still_blocked(t) && !t->ended) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    t->done = true;
+    query *q = t->q;
+    stage *s = &q->stages[t->stage];
+    atomic_fetch_add(&s->done, 1);
+    if (s->sends) {
+        for (int i = 0; i < q->stages[s->to].partitions; i++) query_wake(q, q->tasks[q->stages[s->to].first_task + i]);
+    } else if (q->options.subscriber && atomic_load(&s->done) == s->partitions) {
+        q->options.subscriber->end(q->options.subscriber, NULL);
+    }
+    return TASK_DONE;
+}
+
+/*
+ * On the way to a boundary: sources are not touched; exchanges are emptied once every sender has arrived; what is held
+ * back goes on; then the task has arrived.
+ */
+static task_status step_to_boundary(task *t)
+{
+    if (t->at_boundary) return TASK_BLOCKED;
+    bool complete = true;
+    for (int i = 0; i < t->input_count; i++) {
+        input *in = &t->inputs[i];
+        if (in->source) continue;
+        /* Read before the queue: what the senders put there before they arrived is then seen. */
+        const stage *from = &t->q->stages[in->from_stage];
+        bool arrived = atomic_load(&from->at_boundary) == from->partitions;
+        while (input_fill(t, in) == IO_OK) {
+            if (!exchange_push(t, in, INT64_MAX)) return fail(t);
+        }
+        complete = complete && arrived;
+    }
+    if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    if (!complete) return TASK_BLOCKED;
+    if (!t->done && !flush(t)) return fail(t);
+    if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    query_reached_boundary(t->q, t);
+    return TASK_MORE;
+}
+
+static task_status step(task *t)
+{
+    if (atomic_load_explicit(&t->q->draining, memory_order_acquire)) return step_to_boundary(t);
+    if (t->done) return TASK_DONE;
+    if (t->ended) return finish(t);
+    if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    int ready = 0, ended = 0;
+    for (int i = 0; i < t->input_count; i++) {
+        input *in = &t->inputs[i];
+        if (!input_ready(in) && input_fill(t, in) == IO_FAILED) return fail(t);
+        ready += input_ready(in);
+        ended += !input_ready(in) && input_ended(t, in);
+    }
+    if (ended == t->input_count) return finish(t);
+    if (ready == 0) return TASK_IDLE;
+    for (int i = 0; i < t->input_count; i++) {
+        input *in = &t->inputs[i];
+        if (!in->source || input_ready(in) || input_ended(t, in)) continue;
+        if (!source_may_pass(in->source, t->env.now)) return TASK_IDLE;
+    }
+    if (!push_merged(t)) return fail(t);
+    if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    return TASK_MORE;
+}
+
+task_status task_step(task *t, int64_t now)
+{
+    if (atomic_load_explicit(&t->q->failed, memory_order_acquire)) return TASK_FAILED;
+    t->env.now = now;
+    t->env.func.now_ms = now;
+    return step(t);
+}
+
+int task_stage(const task *t)
+{
+    return t->stage;
+}
+
+int32_t task_partition(const task *t)
+{
+    return t->partition;
+}
