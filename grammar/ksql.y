@@ -172,15 +172,15 @@ schema_id(A) ::= ID literal(L). { A = L; }
 timeout(A) ::= . { A = (ast_duration){.at = NO_SPAN}; }
 timeout(A) ::= TIMEOUT duration(D). { A = D; }
 
-/* Only for the test tool and the prompt: build_only_in_tests refuses them elsewhere. */
-stmt(A) ::= ASSERT(T) VALUES(S) source_name(N) names_opt(C) VALUES values(V).
-    { A = build_test_values(b, AST_STMT_ASSERT_VALUES, T, S, N, C, V); }
-stmt(A) ::= ASSERT(T) NULL(S) VALUES source_name(N) names_opt(C) KEY values(V).
-    { A = build_test_values(b, AST_STMT_ASSERT_NULL_VALUES, T, S, N, C, V); }
-stmt(A) ::= ASSERT(T) STREAM(S) source_name(N) columns_opt(C) with_opt(W).
-    { A = build_test_source(b, AST_STMT_ASSERT_STREAM, T, S, N, C, W); }
-stmt(A) ::= ASSERT(T) TABLE(S) source_name(N) columns_opt(C) with_opt(W).
-    { A = build_test_source(b, AST_STMT_ASSERT_TABLE, T, S, N, C, W); }
+/* Only for the test tool and the prompt: sql/parse.c refuses them elsewhere. */
+stmt(A) ::= ASSERT(T) VALUES source_name(N) names_opt(C) VALUES values(V).
+    { A = build_insert_values(b, AST_STMT_ASSERT_VALUES, T, N, C, V); }
+stmt(A) ::= ASSERT(T) NULL VALUES source_name(N) names_opt(C) KEY values(V).
+    { A = build_insert_values(b, AST_STMT_ASSERT_NULL_VALUES, T, N, C, V); }
+stmt(A) ::= ASSERT(T) STREAM source_name(N) columns_opt(C) with_opt(W).
+    { A = build_test_source(b, AST_STMT_ASSERT_STREAM, T, N, C, W); }
+stmt(A) ::= ASSERT(T) TABLE source_name(N) columns_opt(C) with_opt(W).
+    { A = build_test_source(b, AST_STMT_ASSERT_TABLE, T, N, C, W); }
 stmt(A) ::= RUN(T) SCRIPT TEXT(P). { A = build_run_script(b, T, P); }
 
 /* ---- parts of statements ----------------------------------------------------------------------------------- */

@@ -266,10 +266,8 @@ ast_stmt *build_assert_topic(build *b, token first, bool exists, build_resource 
                              ast_duration timeout);
 ast_stmt *build_assert_schema(build *b, token first, bool exists, token word, build_resource subject, ast_expr *id,
                               ast_duration timeout);
-ast_stmt *build_test_values(build *b, ast_stmt_kind kind, token first, token second, ast_name target,
-                            ast_names columns, ast_exprs values);
-ast_stmt *build_test_source(build *b, ast_stmt_kind kind, token first, token second, ast_name name,
-                            ast_columns columns, ast_properties with);
+ast_stmt *build_test_source(build *b, ast_stmt_kind kind, token first, ast_name name, ast_columns columns,
+                            ast_properties with);
 ast_stmt *build_run_script(build *b, token first, token path);
 
 #endif

@@ -1,9 +1,6 @@
 #include "sql/build.h"
 
-#include "base/buf.h"
 #include "base/map.h"
-#include "sql/ast_print.h"
-#include "sql/parse.h"
 
 static bool fail_at(build *b, span at, diag_code code, const char *text)
 {
@@ -104,7 +101,7 @@ ast_stmt *build_property_stmt(build *b, ast_stmt_kind kind, token first, token n
     if (variable) {
         char c = s->u.property.name.p[0];
         bool bare = c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!bare) fail_at(b, token_span(name), DIAG_SYNTAX, "A variable's name is a letter or '_', then letters, digits, '_'");
+        if (!bare) fail_at(b, token_span(name), DIAG_SYNTAX, "A variable's name begins with a letter or '_'");
     }
     if (kind == AST_STMT_UNSET || kind == AST_STMT_UNDEFINE) {
         s->u.property.value_at = NO_SPAN;
@@ -293,39 +290,14 @@ ast_stmt *build_assert_schema(build *b, token first, bool exists, token word, bu
     return s;
 }
 
-/* Says of a statement of the test tool what ksqlDB's server says: that it does not know it. */
-static void only_in_tests(build *b, token at)
+ast_stmt *build_test_source(build *b, ast_stmt_kind kind, token first, ast_name name, ast_columns columns,
+                            ast_properties with)
 {
-    if ((b->flags & PARSE_TEST) != 0) return;
-    str word = token_text(b->source, at);
-    int line, column;
-    diag_line_column(b->source, at.start, &line, &column);
-    b->failed = true;
-    diag_at(b->d, token_span(at), DIAG_SYNTAX, "Syntax Error\nSyntax error at or near '%.*s' at line %d:%d",
-            STR_ARG(word), line, column);
-    diag_hint(b->d, "This form of ASSERT belongs to test files");
-}
-
-ast_stmt *build_test_values(build *b, ast_stmt_kind kind, token first, token second, ast_name target,
-                            ast_names columns, ast_exprs values)
-{
-    only_in_tests(b, second);
-    return build_insert_values(b, kind, first, target, columns, values);
-}
-
-ast_stmt *build_test_source(build *b, ast_stmt_kind kind, token first, token second, ast_name name,
-                            ast_columns columns, ast_properties with)
-{
-    only_in_tests(b, second);
     return create_source(b, kind, first, kind == AST_STMT_ASSERT_TABLE, name, columns, with);
 }
 
 ast_stmt *build_run_script(build *b, token first, token path)
 {
-    if ((b->flags & (PARSE_TEST | PARSE_SCRIPT)) == 0) {
-        fail_at(b, token_span(first), DIAG_SYNTAX, "Syntax Error\nUnknown statement 'RUN'");
-        diag_hint(b->d, "RUN SCRIPT is a command of the prompt and of test files");
-    }
     ast_stmt *s = build_stmt(b, AST_STMT_RUN_SCRIPT, first);
     s->u.script.path = build_unquote(b, path);
     return s;

@@ -26,24 +26,28 @@ void build_too_deep(build *b)
 
 /* ---- one statement ----------------------------------------------------------------------------------------- */
 
-/* Puts a `;` before the end when there is none. */
-static void close_statement(arena *a, tokens *t)
+/* Statements of the test tool and the prompt are unknown to a server, and it says so as ksqlDB's does. */
+static bool known_here(build *b, const tokens *t)
 {
-    if (t->n < 2 || t->items[t->n - 2].kind == TK_SEMI) return;
-    token end = t->items[t->n - 1];
-    if (t->n == t->cap) {
-        token *grown = arena_alloc(a, (t->cap + 1) * sizeof *grown);
-        memcpy(grown, t->items, t->n * sizeof *grown);
-        t->items = grown;
-        t->cap++;
+    int first = t->items[0].kind, second = t->n > 1 ? t->items[1].kind : TOKEN_END;
+    if (first == TK_RUN && (b->flags & (PARSE_TEST | PARSE_SCRIPT)) == 0) {
+        diag_at(b->d, token_span(t->items[0]), DIAG_SYNTAX, "Syntax Error\nUnknown statement 'RUN'");
+        return diag_hint(b->d, "RUN SCRIPT is a command of the prompt and of test files");
     }
-    t->items[t->n - 1] = (token){.kind = TK_SEMI, .start = end.start, .end = end.end};
-    t->items[t->n++] = end;
+    bool test = second == TK_VALUES || second == TK_NULL || second == TK_STREAM || second == TK_TABLE;
+    if (first != TK_ASSERT || !test || (b->flags & PARSE_TEST) != 0) return true;
+    str word = token_text(b->source, t->items[1]);
+    int line, column;
+    diag_line_column(b->source, t->items[1].start, &line, &column);
+    diag_at(b->d, token_span(t->items[1]), DIAG_SYNTAX, "Syntax Error\nSyntax error at or near '%.*s' at line %d:%d",
+            STR_ARG(word), line, column);
+    return diag_hint(b->d, "This form of ASSERT belongs to test files");
 }
 
 /* Runs the grammar over settled tokens; on failure the diag says why. */
 static bool run(build *b, const tokens *t)
 {
+    if (!known_here(b, t)) return false;
     uint32_t at = build_run(b, t->items, t->n, NULL, NULL);
     if (!b->failed) return true;
     if (!b->syntax_error) return false;
@@ -127,7 +131,7 @@ parse_results parse_sql(arena *a, str source, unsigned flags)
         if (start >= source.n) break;
         pos = start;
         bool ok = token_statement(a, source, &pos, &t, &d);
-        if ((flags & PARSE_NO_SEMICOLON) != 0 && ok) close_statement(a, &t);
+        if ((flags & PARSE_NO_SEMICOLON) != 0 && ok) token_close(a, &t);
         parse_result r = parse_statement(a, source, flags, &t, ok, &d);
         r.offset = start;
         r.text = str_trim((str){source.p + start, pos - start});

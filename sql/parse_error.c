@@ -63,13 +63,14 @@ typedef struct finding {
 
 enum { LOOK_AHEAD = 4, EXPECTED_MAX = 256, EXPECTED_SHOWN = 3 };
 
-/* Would the parser go on if `kind` stood at the failing place, in its stead or before it? */
-static bool goes_on(const finding *f, const void *parser, int kind, bool before)
+/* Would the parser go on for `far` tokens if `kind` stood at the failing place, in its stead or before it? */
+static bool goes_on(const finding *f, const void *parser, int kind, bool before, uint32_t far)
 {
     token next[LOOK_AHEAD + 1];
     uint32_t n = 0;
+    check(far <= LOOK_AHEAD);
     next[n++] = (token){.kind = (uint16_t)kind};
-    for (uint32_t i = f->at + (before ? 0 : 1); i < f->t->n && n <= LOOK_AHEAD; i++) next[n++] = f->t->items[i];
+    for (uint32_t i = f->at + (before ? 0 : 1); i < f->t->n && n <= far; i++) next[n++] = f->t->items[i];
     return build_parser_accepts(parser, next, n);
 }
 
@@ -97,7 +98,7 @@ static int missing_bracket(const finding *f)
 static bool reserved_word(const finding *f, const void *parser)
 {
     token t = f->t->items[f->at];
-    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false)) return false;
+    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false, LOOK_AHEAD)) return false;
     str word = token_text(f->source, t);
     diag_at(f->d, token_span(t), DIAG_SYNTAX,
             "Syntax Error\n\"%.*s\" is a reserved keyword and it can't be used as an identifier. "
@@ -171,18 +172,18 @@ static void explain(const void *parser, void *arg)
                 t.kind == TK_SEMI ? ";" : "<EOF>", token_kind_name(bracket));
         return;
     }
-    if (t.kind == TOKEN_END && goes_on(f, parser, TK_SEMI, true)) {
+    if (t.kind == TOKEN_END && goes_on(f, parser, TK_SEMI, true, 1)) {
         missing_at(f, TK_SEMI);
         diag_hint(f->d, "A statement ends with ;");
         return;
     }
-    if (bracket != 0 && goes_on(f, parser, bracket, true)) {
+    if (bracket != 0 && goes_on(f, parser, bracket, true, 1)) {
         missing_at(f, bracket);
         return;
     }
     uint16_t kinds[EXPECTED_MAX];
     uint32_t n = expected_kinds(parser, kinds);
-    if (n == 1 && goes_on(f, parser, kinds[0], true)) {
+    if (n == 1 && goes_on(f, parser, kinds[0], true, 1)) {
         missing_at(f, kinds[0]);
     } else if (n > 0 && n <= EXPECTED_SHOWN) {
         buf b = {0};

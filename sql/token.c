@@ -142,6 +142,16 @@ bool token_statement(arena *a, str source, uint32_t *pos, tokens *out, diag *d)
     return ok;
 }
 
+/* ---- closing ----------------------------------------------------------------------------------------------- */
+
+void token_close(arena *a, tokens *t)
+{
+    if (t->n < 2 || t->items[t->n - 2].kind == TK_SEMI) return;
+    token end = t->items[t->n - 1];
+    t->items[t->n - 1] = (token){.kind = TK_SEMI, .start = end.start, .end = end.end};
+    add(a, t, end);
+}
+
 /* ---- settling ---------------------------------------------------------------------------------------------- */
 
 /* Can the token end an operand, so that a minus behind it subtracts? */

@@ -82,6 +82,8 @@ int token_next(str source, uint32_t *pos, token *out);
  */
 bool token_statement(arena *a, str source, uint32_t *pos, tokens *out, diag *d);
 
+/* Puts a `;` before the end when there is none. */
+void token_close(arena *a, tokens *t);
 /* Folds signs into numbers and turns keywords into names where only a name is meant: see the cases there. */
 void token_settle(tokens *t);
 
