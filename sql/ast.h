@@ -8,8 +8,8 @@
  * own slice). Absent parts are NULL pointers, empty lists, or say so by a flag, never a made-up value.
  *
  * The parser has already done what ksqlDB's AST builder does: literals are typed (INT or BIGINT, DECIMAL precision and
- * scale), minus is folded into number literals, NOT BETWEEN/IN/LIKE/DISTINCT are NOT around the plain form, || is a call
- * of CONCAT, lambda parameters are told from columns, EMIT of a persistent query is filled in.
+ * scale), minus is folded into number literals, NOT BETWEEN/IN/LIKE/DISTINCT are NOT around the plain form, || is a
+ * call of CONCAT, lambda parameters are told from columns, EMIT of a persistent query is filled in.
  */
 #ifndef SQL_AST_H
 #define SQL_AST_H
@@ -121,35 +121,35 @@ struct ast_type {
 /* What a node is; the member of `u` that it uses stands behind it. */
 typedef enum ast_expr_kind {
     AST_EXPR_NULL,
-    AST_EXPR_BOOLEAN,    /* boolean */
-    AST_EXPR_INTEGER,    /* integer: a literal that fits 32 bits */
-    AST_EXPR_BIGINT,     /* integer */
-    AST_EXPR_DOUBLE,     /* number: 1E3; never infinite or NaN */
-    AST_EXPR_DECIMAL,    /* decimal: 1.5, DECIMAL '1.50' */
-    AST_EXPR_STRING,     /* string: without quotes, doubled quotes made single */
-    AST_EXPR_COLUMN,     /* column: c, src.c */
+    AST_EXPR_BOOLEAN, /* boolean */
+    AST_EXPR_INTEGER, /* integer: a literal that fits 32 bits */
+    AST_EXPR_BIGINT, /* integer */
+    AST_EXPR_DOUBLE, /* number: 1E3; never infinite or NaN */
+    AST_EXPR_DECIMAL, /* decimal: 1.5, DECIMAL '1.50' */
+    AST_EXPR_STRING, /* string: without quotes, doubled quotes made single */
+    AST_EXPR_COLUMN, /* column: c, src.c */
     AST_EXPR_LAMBDA_VAR, /* name: a use of an enclosing lambda's parameter */
-    AST_EXPR_UNIT,       /* unit: DAYS as a function's argument */
-    AST_EXPR_FIELD,      /* field: base->name */
-    AST_EXPR_SUBSCRIPT,  /* subscript: base[index] */
-    AST_EXPR_CALL,       /* call: f(a, b), f(*) */
-    AST_EXPR_LAMBDA,     /* lambda: (x, y) => body; only as trailing arguments of a call */
-    AST_EXPR_CAST,       /* cast */
-    AST_EXPR_CASE,       /* cases: searched CASE only, the simple form is refused by the parser */
-    AST_EXPR_ARRAY,      /* list: ARRAY[...] */
-    AST_EXPR_MAP,        /* map: MAP(k := v, ...) */
-    AST_EXPR_STRUCT,     /* structure: STRUCT(n := v, ...) */
-    AST_EXPR_NEGATE,     /* operand: -e, e not a bare number */
-    AST_EXPR_PLUS,       /* operand: +e */
+    AST_EXPR_UNIT, /* unit: DAYS as a function's argument */
+    AST_EXPR_FIELD, /* field: base->name */
+    AST_EXPR_SUBSCRIPT, /* subscript: base[index] */
+    AST_EXPR_CALL, /* call: f(a, b), f(*) */
+    AST_EXPR_LAMBDA, /* lambda: (x, y) => body; only as trailing arguments of a call */
+    AST_EXPR_CAST, /* cast */
+    AST_EXPR_CASE, /* cases: searched CASE only, the simple form is refused by the parser */
+    AST_EXPR_ARRAY, /* list: ARRAY[...] */
+    AST_EXPR_MAP, /* map: MAP(k := v, ...) */
+    AST_EXPR_STRUCT, /* structure: STRUCT(n := v, ...) */
+    AST_EXPR_NEGATE, /* operand: -e, e not a bare number */
+    AST_EXPR_PLUS, /* operand: +e */
     AST_EXPR_ARITHMETIC, /* binary, op one of AST_OP_ADD ... AST_OP_MODULO */
-    AST_EXPR_COMPARE,    /* binary, op one of AST_OP_EQ ... AST_OP_DISTINCT */
-    AST_EXPR_LOGIC,      /* binary, op AST_OP_AND or AST_OP_OR */
-    AST_EXPR_NOT,        /* operand */
-    AST_EXPR_IS_NULL,    /* operand */
+    AST_EXPR_COMPARE, /* binary, op one of AST_OP_EQ ... AST_OP_DISTINCT */
+    AST_EXPR_LOGIC, /* binary, op AST_OP_AND or AST_OP_OR */
+    AST_EXPR_NOT, /* operand */
+    AST_EXPR_IS_NULL, /* operand */
     AST_EXPR_IS_NOT_NULL, /* operand */
-    AST_EXPR_BETWEEN,    /* between */
-    AST_EXPR_IN,         /* in */
-    AST_EXPR_LIKE,       /* like */
+    AST_EXPR_BETWEEN, /* between */
+    AST_EXPR_IN, /* in */
+    AST_EXPR_LIKE, /* like */
 } ast_expr_kind;
 
 /* The operators of the binary nodes. */
@@ -200,9 +200,9 @@ typedef struct ast_struct_field {
 struct ast_expr {
     ast_expr_kind kind;
     uint16_t depth; /* 1 for a leaf, else 1 + the deepest child; at most AST_DEPTH_MAX */
-    bool parens;    /* written in parentheses */
-    span at;        /* the whole expression */
-    span op_at;     /* the operator's token (binary nodes, ->, [, LIKE, ...); equals `at` for the rest */
+    bool parens; /* written in parentheses */
+    span at; /* the whole expression */
+    span op_at; /* the operator's token (binary nodes, ->, [, LIKE, ...); equals `at` for the rest */
     union {
         bool boolean;
         int64_t integer;
@@ -229,7 +229,7 @@ struct ast_expr {
         struct {
             ast_name function;
             ast_exprs args; /* lambdas come last */
-            bool star;      /* f(*): args is empty */
+            bool star; /* f(*): args is empty */
         } call;
         struct {
             ast_names params;
@@ -283,8 +283,8 @@ bool ast_expr_is_literal(const ast_expr *e);
 
 /* The forms of an item between SELECT and FROM. */
 typedef enum ast_item_kind {
-    AST_ITEM_EXPR,       /* e [[AS] alias] */
-    AST_ITEM_STAR,       /* *, src.* */
+    AST_ITEM_EXPR, /* e [[AS] alias] */
+    AST_ITEM_STAR, /* *, src.* */
     AST_ITEM_STRUCT_STAR, /* e->* */
 } ast_item_kind;
 
@@ -292,8 +292,8 @@ typedef enum ast_item_kind {
 typedef struct ast_select_item {
     ast_item_kind kind;
     span at;
-    ast_expr *expr;  /* EXPR, STRUCT_STAR */
-    ast_name alias;  /* EXPR; text.p == NULL: none given */
+    ast_expr *expr; /* EXPR, STRUCT_STAR */
+    ast_name alias; /* EXPR; text.p == NULL: none given */
     ast_name source; /* STAR; text.p == NULL: all sources. The parser checks that a given one is in FROM */
 } ast_select_item;
 
@@ -301,7 +301,7 @@ typedef struct ast_select_item {
 typedef struct ast_source {
     ast_name name;
     ast_name alias; /* the source's own name when none was given */
-    bool aliased;   /* an alias was given */
+    bool aliased; /* an alias was given */
     span at;
 } ast_source;
 
@@ -333,7 +333,7 @@ typedef enum ast_window_kind {
 /* A WINDOW clause. */
 typedef struct ast_window {
     ast_window_kind kind;
-    ast_duration size;    /* of a session: the gap */
+    ast_duration size; /* of a session: the gap */
     ast_duration advance; /* HOPPING */
     ast_duration retention;
     ast_duration grace;
@@ -356,15 +356,15 @@ typedef struct ast_query {
     ast_join *joins;
     uint32_t joins_n;
     ast_window *window; /* NULL: none */
-    ast_expr *where;    /* NULL: none */
-    bool grouped;       /* GROUP BY given: group_by may still be empty, `GROUP BY ()` */
+    ast_expr *where; /* NULL: none */
+    bool grouped; /* GROUP BY given: group_by may still be empty, `GROUP BY ()` */
     ast_exprs group_by;
     bool partitioned; /* PARTITION BY given */
     ast_exprs partition_by;
     ast_expr *having; /* NULL: none */
     ast_emit emit;
     bool emit_written; /* EMIT stands in the text */
-    bool limited;      /* LIMIT given */
+    bool limited; /* LIMIT given */
     int32_t limit;
     span group_at, partition_at, having_at, emit_at, limit_at; /* the clauses, for messages; NO_SPAN when absent */
 } ast_query;
@@ -374,10 +374,10 @@ typedef struct ast_query {
 /* What stands behind a column's type. */
 typedef enum ast_column_role {
     AST_COLUMN_VALUE,
-    AST_COLUMN_KEY,         /* KEY: streams only, checked */
+    AST_COLUMN_KEY, /* KEY: streams only, checked */
     AST_COLUMN_PRIMARY_KEY, /* PRIMARY KEY: tables only, checked */
-    AST_COLUMN_HEADERS,     /* HEADERS: ARRAY<STRUCT<KEY STRING, VALUE BYTES>> */
-    AST_COLUMN_HEADER,      /* HEADER('key'): BYTES */
+    AST_COLUMN_HEADERS, /* HEADERS: ARRAY<STRUCT<KEY STRING, VALUE BYTES>> */
+    AST_COLUMN_HEADER, /* HEADER('key'): BYTES */
 } ast_column_role;
 
 /* A column of CREATE or ASSERT STREAM/TABLE, or of ALTER ... ADD (always VALUE there). */
@@ -416,53 +416,53 @@ const ast_expr *ast_property_get(const ast_properties *with, str name);
 
 /* Every kind of statement; the member of ast_stmt's `u` that it uses stands behind it ("-": none). */
 typedef enum ast_stmt_kind {
-    AST_STMT_QUERY,           /* query */
+    AST_STMT_QUERY, /* query */
     AST_STMT_LIST_PROPERTIES, /* - */
-    AST_STMT_LIST_TOPICS,     /* show: all, extended */
-    AST_STMT_LIST_STREAMS,    /* show: extended */
-    AST_STMT_LIST_TABLES,     /* show: extended */
-    AST_STMT_LIST_FUNCTIONS,  /* - */
+    AST_STMT_LIST_TOPICS, /* show: all, extended */
+    AST_STMT_LIST_STREAMS, /* show: extended */
+    AST_STMT_LIST_TABLES, /* show: extended */
+    AST_STMT_LIST_FUNCTIONS, /* - */
     AST_STMT_LIST_CONNECTORS, /* show: scope */
     AST_STMT_LIST_CONNECTOR_PLUGINS, /* - */
-    AST_STMT_LIST_TYPES,      /* - */
-    AST_STMT_LIST_VARIABLES,  /* - */
-    AST_STMT_LIST_QUERIES,    /* show: extended */
-    AST_STMT_DESCRIBE,        /* describe: name, extended */
+    AST_STMT_LIST_TYPES, /* - */
+    AST_STMT_LIST_VARIABLES, /* - */
+    AST_STMT_LIST_QUERIES, /* show: extended */
+    AST_STMT_DESCRIBE, /* describe: name, extended */
     AST_STMT_DESCRIBE_STREAMS, /* describe: extended */
     AST_STMT_DESCRIBE_TABLES, /* describe: extended */
     AST_STMT_DESCRIBE_FUNCTION, /* describe: name */
     AST_STMT_DESCRIBE_CONNECTOR, /* describe: name */
-    AST_STMT_PRINT,           /* print */
-    AST_STMT_EXPLAIN,         /* explain */
-    AST_STMT_TERMINATE,       /* query_ref */
-    AST_STMT_PAUSE,           /* query_ref */
-    AST_STMT_RESUME,          /* query_ref */
-    AST_STMT_SET,             /* property */
-    AST_STMT_UNSET,           /* property: name */
-    AST_STMT_ALTER_SYSTEM,    /* property */
-    AST_STMT_DEFINE,          /* property: name (as written), value */
-    AST_STMT_UNDEFINE,        /* property: name */
-    AST_STMT_CREATE_STREAM,   /* create */
-    AST_STMT_CREATE_TABLE,    /* create */
+    AST_STMT_PRINT, /* print */
+    AST_STMT_EXPLAIN, /* explain */
+    AST_STMT_TERMINATE, /* query_ref */
+    AST_STMT_PAUSE, /* query_ref */
+    AST_STMT_RESUME, /* query_ref */
+    AST_STMT_SET, /* property */
+    AST_STMT_UNSET, /* property: name */
+    AST_STMT_ALTER_SYSTEM, /* property */
+    AST_STMT_DEFINE, /* property: name (as written), value */
+    AST_STMT_UNDEFINE, /* property: name */
+    AST_STMT_CREATE_STREAM, /* create */
+    AST_STMT_CREATE_TABLE, /* create */
     AST_STMT_CREATE_STREAM_AS, /* create_as */
     AST_STMT_CREATE_TABLE_AS, /* create_as */
-    AST_STMT_INSERT_INTO,     /* insert_into */
-    AST_STMT_INSERT_VALUES,   /* insert_values */
-    AST_STMT_DROP_STREAM,     /* drop */
-    AST_STMT_DROP_TABLE,      /* drop */
+    AST_STMT_INSERT_INTO, /* insert_into */
+    AST_STMT_INSERT_VALUES, /* insert_values */
+    AST_STMT_DROP_STREAM, /* drop */
+    AST_STMT_DROP_TABLE, /* drop */
     AST_STMT_CREATE_CONNECTOR, /* connector */
-    AST_STMT_DROP_CONNECTOR,  /* drop: name, if_exists */
-    AST_STMT_CREATE_TYPE,     /* create_type */
-    AST_STMT_DROP_TYPE,       /* drop: name, if_exists */
-    AST_STMT_ALTER_STREAM,    /* alter */
-    AST_STMT_ALTER_TABLE,     /* alter */
-    AST_STMT_ASSERT_TOPIC,    /* assert_topic */
-    AST_STMT_ASSERT_SCHEMA,   /* assert_schema */
-    AST_STMT_ASSERT_VALUES,   /* insert_values; test tool only */
+    AST_STMT_DROP_CONNECTOR, /* drop: name, if_exists */
+    AST_STMT_CREATE_TYPE, /* create_type */
+    AST_STMT_DROP_TYPE, /* drop: name, if_exists */
+    AST_STMT_ALTER_STREAM, /* alter */
+    AST_STMT_ALTER_TABLE, /* alter */
+    AST_STMT_ASSERT_TOPIC, /* assert_topic */
+    AST_STMT_ASSERT_SCHEMA, /* assert_schema */
+    AST_STMT_ASSERT_VALUES, /* insert_values; test tool only */
     AST_STMT_ASSERT_NULL_VALUES, /* insert_values: columns and values of the key; test tool only */
-    AST_STMT_ASSERT_STREAM,   /* create; test tool only */
-    AST_STMT_ASSERT_TABLE,    /* create; test tool only */
-    AST_STMT_RUN_SCRIPT,      /* script; prompt and test tool only */
+    AST_STMT_ASSERT_STREAM, /* create; test tool only */
+    AST_STMT_ASSERT_TABLE, /* create; test tool only */
+    AST_STMT_RUN_SCRIPT, /* script; prompt and test tool only */
 } ast_stmt_kind;
 
 /* SHOW [SOURCE|SINK] CONNECTORS, CREATE SOURCE|SINK CONNECTOR. */
@@ -477,7 +477,7 @@ typedef struct ast_stmt ast_stmt;
 /* A statement. */
 struct ast_stmt {
     ast_stmt_kind kind;
-    span at;  /* from its first token to its last, without the `;` */
+    span at; /* from its first token to its last, without the `;` */
     str text; /* the statement's own text, from its first token through its `;` */
     union {
         ast_query *query;
@@ -610,8 +610,8 @@ bool ast_stmt_equal(const ast_stmt *a, const ast_stmt *b);
 /* What a visitor wants next. */
 typedef enum ast_visit {
     AST_VISIT_CONTINUE, /* go into the children */
-    AST_VISIT_PRUNE,    /* leave the children out */
-    AST_VISIT_STOP,     /* end the walk */
+    AST_VISIT_PRUNE, /* leave the children out */
+    AST_VISIT_STOP, /* end the walk */
 } ast_visit;
 
 /* Called before a node's children. */

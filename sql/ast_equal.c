@@ -46,7 +46,8 @@ bool ast_type_equal(const ast_type *a, const ast_type *b)
     case AST_TYPE_DECIMAL:
         return a->u.decimal.precision == b->u.decimal.precision && a->u.decimal.scale == b->u.decimal.scale;
     case AST_TYPE_ARRAY: return ast_type_equal(a->u.element, b->u.element);
-    case AST_TYPE_MAP: return ast_type_equal(a->u.map.key, b->u.map.key) && ast_type_equal(a->u.map.value, b->u.map.value);
+    case AST_TYPE_MAP:
+        return ast_type_equal(a->u.map.key, b->u.map.key) && ast_type_equal(a->u.map.value, b->u.map.value);
     case AST_TYPE_STRUCT:
         if (a->u.structure.n != b->u.structure.n) return false;
         for (uint32_t i = 0; i < a->u.structure.n; i++) {
@@ -76,7 +77,8 @@ static bool same_node(const ast_expr *a, const ast_expr *b)
     case AST_EXPR_LAMBDA_VAR: return name_equal(a->u.name, b->u.name);
     case AST_EXPR_UNIT: return a->u.unit == b->u.unit;
     case AST_EXPR_FIELD: return name_equal(a->u.field.name, b->u.field.name);
-    case AST_EXPR_CALL: return str_ieq(a->u.call.function.text, b->u.call.function.text) && a->u.call.star == b->u.call.star;
+    case AST_EXPR_CALL:
+        return str_ieq(a->u.call.function.text, b->u.call.function.text) && a->u.call.star == b->u.call.star;
     case AST_EXPR_LAMBDA: return names_equal(&a->u.lambda.params, &b->u.lambda.params);
     case AST_EXPR_CAST: return ast_type_equal(a->u.cast.type, b->u.cast.type);
     case AST_EXPR_CASE:
@@ -91,7 +93,8 @@ static bool same_node(const ast_expr *a, const ast_expr *b)
     case AST_EXPR_COMPARE:
     case AST_EXPR_LOGIC: return a->u.binary.op == b->u.binary.op;
     case AST_EXPR_LIKE:
-        return (a->u.like.escape.p == NULL) == (b->u.like.escape.p == NULL) && str_eq(a->u.like.escape, b->u.like.escape);
+        return (a->u.like.escape.p == NULL) == (b->u.like.escape.p == NULL) &&
+               str_eq(a->u.like.escape, b->u.like.escape);
     default: return true;
     }
 }
@@ -277,8 +280,7 @@ static bool definitions_equal(const ast_stmt *a, const ast_stmt *b)
         return name_equal(a->u.create_type.name, b->u.create_type.name) &&
                a->u.create_type.if_not_exists == b->u.create_type.if_not_exists &&
                ast_type_equal(a->u.create_type.type, b->u.create_type.type);
-    default:
-        return name_equal(a->u.alter.name, b->u.alter.name) && columns_equal(&a->u.alter.add, &b->u.alter.add);
+    default: return name_equal(a->u.alter.name, b->u.alter.name) && columns_equal(&a->u.alter.add, &b->u.alter.add);
     }
 }
 

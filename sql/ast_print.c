@@ -20,8 +20,8 @@ static void print_in_quotes(buf *out, str s, char quote)
 /* Legal names that some place of the grammar reads as a keyword first. */
 static bool is_ambiguous(str name)
 {
-    static const char *const words[] = {"ALTER", "ARRAY", "ASSERT", "DEFINE", "EXPLAIN", "FUNCTION", "MAP",
-                                        "SET",   "SHOW",  "STRUCT", "TABLES", "UNDEFINE"};
+    static const char *const words[] = {"ALTER", "ARRAY", "ASSERT", "DEFINE", "EXPLAIN", "FUNCTION",
+                                        "MAP",   "SET",   "SHOW",   "STRUCT", "TABLES",  "UNDEFINE"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eqz(name, words[i])) return true;
     }
@@ -30,8 +30,10 @@ static bool is_ambiguous(str name)
 
 void ast_print_name(str name, buf *out)
 {
-    if (parse_is_bare_name(name) && !is_ambiguous(name)) buf_add_str(out, name);
-    else ast_print_quoted(name, out);
+    if (parse_is_bare_name(name) && !is_ambiguous(name))
+        buf_add_str(out, name);
+    else
+        ast_print_quoted(name, out);
 }
 
 void ast_print_quoted(str name, buf *out)
@@ -65,14 +67,12 @@ static void print_struct_type(buf *out, const ast_type *t)
 void ast_print_type(const ast_type *t, buf *out)
 {
     static const char *const names[] = {
-        [AST_TYPE_BOOLEAN] = "BOOLEAN", [AST_TYPE_INTEGER] = "INTEGER",     [AST_TYPE_BIGINT] = "BIGINT",
-        [AST_TYPE_DOUBLE] = "DOUBLE",   [AST_TYPE_STRING] = "STRING",       [AST_TYPE_BYTES] = "BYTES",
-        [AST_TYPE_DATE] = "DATE",       [AST_TYPE_TIME] = "TIME",           [AST_TYPE_TIMESTAMP] = "TIMESTAMP",
+        [AST_TYPE_BOOLEAN] = "BOOLEAN", [AST_TYPE_INTEGER] = "INTEGER", [AST_TYPE_BIGINT] = "BIGINT",
+        [AST_TYPE_DOUBLE] = "DOUBLE",   [AST_TYPE_STRING] = "STRING",   [AST_TYPE_BYTES] = "BYTES",
+        [AST_TYPE_DATE] = "DATE",       [AST_TYPE_TIME] = "TIME",       [AST_TYPE_TIMESTAMP] = "TIMESTAMP",
     };
     switch (t->kind) {
-    case AST_TYPE_DECIMAL:
-        buf_printf(out, "DECIMAL(%d, %d)", t->u.decimal.precision, t->u.decimal.scale);
-        break;
+    case AST_TYPE_DECIMAL: buf_printf(out, "DECIMAL(%d, %d)", t->u.decimal.precision, t->u.decimal.scale); break;
     case AST_TYPE_ARRAY:
         buf_add_z(out, "ARRAY<");
         ast_print_type(t->u.element, out);
@@ -117,8 +117,10 @@ static void print_double(buf *out, double v)
 static void print_decimal(buf *out, str text)
 {
     /* Without a point the digits would read back as an integer. */
-    if (memchr(text.p, '.', text.n) != NULL) buf_add_str(out, text);
-    else buf_printf(out, "DECIMAL '%.*s'", STR_ARG(text));
+    if (memchr(text.p, '.', text.n) != NULL)
+        buf_add_str(out, text);
+    else
+        buf_printf(out, "DECIMAL '%.*s'", STR_ARG(text));
 }
 
 /* ---- expressions ------------------------------------------------------------------------------------------- */
@@ -126,13 +128,10 @@ static void print_decimal(buf *out, str text)
 static const char *op_text(ast_op op)
 {
     static const char *const texts[] = {
-        [AST_OP_ADD] = "+",  [AST_OP_SUBTRACT] = "-",
-        [AST_OP_MULTIPLY] = "*", [AST_OP_DIVIDE] = "/",
-        [AST_OP_MODULO] = "%", [AST_OP_EQ] = "=",
-        [AST_OP_NE] = "<>", [AST_OP_LT] = "<",
-        [AST_OP_LE] = "<=", [AST_OP_GT] = ">",
-        [AST_OP_GE] = ">=", [AST_OP_DISTINCT] = "IS DISTINCT FROM",
-        [AST_OP_AND] = "AND", [AST_OP_OR] = "OR",
+        [AST_OP_ADD] = "+",    [AST_OP_SUBTRACT] = "-", [AST_OP_MULTIPLY] = "*", [AST_OP_DIVIDE] = "/",
+        [AST_OP_MODULO] = "%", [AST_OP_EQ] = "=",       [AST_OP_NE] = "<>",      [AST_OP_LT] = "<",
+        [AST_OP_LE] = "<=",    [AST_OP_GT] = ">",       [AST_OP_GE] = ">=",      [AST_OP_DISTINCT] = "IS DISTINCT FROM",
+        [AST_OP_AND] = "AND",  [AST_OP_OR] = "OR",
     };
     return texts[op];
 }
@@ -175,8 +174,10 @@ static void print_sign(buf *out, const ast_expr *e)
     bool minus = e->kind == AST_EXPR_NEGATE;
     bool parens = minus && is_number(operand);
     buf_add_char(out, minus ? '-' : '+');
-    if (parens) buf_add_char(out, '(');
-    else if (minus && operand->kind == AST_EXPR_NEGATE) buf_add_char(out, ' ');
+    if (parens)
+        buf_add_char(out, '(');
+    else if (minus && operand->kind == AST_EXPR_NEGATE)
+        buf_add_char(out, ' ');
     size_t before = out->len;
     ast_print_expr(operand, out);
     check(out->len > before);

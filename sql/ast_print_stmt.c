@@ -130,11 +130,8 @@ void ast_print_query(const ast_query *q, buf *out)
 static void print_columns(buf *out, const ast_columns *columns)
 {
     static const char *const roles[] = {
-        [AST_COLUMN_VALUE] = "",
-        [AST_COLUMN_KEY] = " KEY",
-        [AST_COLUMN_PRIMARY_KEY] = " PRIMARY KEY",
-        [AST_COLUMN_HEADERS] = " HEADERS",
-        [AST_COLUMN_HEADER] = " HEADER(",
+        [AST_COLUMN_VALUE] = "",           [AST_COLUMN_KEY] = " KEY",        [AST_COLUMN_PRIMARY_KEY] = " PRIMARY KEY",
+        [AST_COLUMN_HEADERS] = " HEADERS", [AST_COLUMN_HEADER] = " HEADER(",
     };
     for (uint32_t i = 0; i < columns->n; i++) {
         const ast_column *c = &columns->items[i];
@@ -156,8 +153,10 @@ static void print_with(buf *out, const ast_properties *with)
     for (uint32_t i = 0; i < with->n; i++) {
         const ast_property *p = &with->items[i];
         buf_add_z(out, i == 0 ? " WITH (" : ", ");
-        if (p->name.quote == '\'') ast_print_string(p->name.text, out);
-        else ast_print_name(p->name.text, out);
+        if (p->name.quote == '\'')
+            ast_print_string(p->name.text, out);
+        else
+            ast_print_name(p->name.text, out);
         buf_add_char(out, '=');
         ast_print_expr(p->value, out);
     }
@@ -226,16 +225,20 @@ static void print_explain(buf *out, const ast_stmt *s)
 static void print_query_ref(buf *out, const ast_stmt *s)
 {
     buf_printf(out, "%s ", ast_stmt_name(s->kind));
-    if (s->u.query_ref.all) buf_add_z(out, "ALL");
-    else ast_print_name(s->u.query_ref.query_id.text, out);
+    if (s->u.query_ref.all)
+        buf_add_z(out, "ALL");
+    else
+        ast_print_name(s->u.query_ref.query_id.text, out);
 }
 
 static void print_property(buf *out, const ast_stmt *s)
 {
     buf_printf(out, "%s ", ast_stmt_name(s->kind));
     bool variable = s->kind == AST_STMT_DEFINE || s->kind == AST_STMT_UNDEFINE;
-    if (variable) buf_add_str(out, s->u.property.name);
-    else ast_print_string(s->u.property.name, out);
+    if (variable)
+        buf_add_str(out, s->u.property.name);
+    else
+        ast_print_string(s->u.property.name, out);
     if (s->kind != AST_STMT_UNSET && s->kind != AST_STMT_UNDEFINE) print_string_after(out, "=", s->u.property.value);
 }
 
@@ -251,8 +254,9 @@ static void print_create(buf *out, const ast_stmt *s)
     if (s->kind == AST_STMT_ASSERT_STREAM || s->kind == AST_STMT_ASSERT_TABLE) {
         print_name_after(out, table ? "ASSERT TABLE " : "ASSERT STREAM ", s->u.create.name.text);
     } else {
-        const char *type = table ? s->u.create.is_source ? "SOURCE TABLE" : "TABLE"
-                                 : s->u.create.is_source ? "SOURCE STREAM" : "STREAM";
+        const char *type = table                   ? s->u.create.is_source ? "SOURCE TABLE" : "TABLE"
+                           : s->u.create.is_source ? "SOURCE STREAM"
+                                                   : "STREAM";
         print_create_words(out, s->u.create.or_replace, type, s->u.create.if_not_exists, s->u.create.name.text);
     }
     print_columns(out, &s->u.create.columns);
@@ -277,8 +281,9 @@ static void print_insert(buf *out, const ast_stmt *s)
         ast_print_query(s->u.insert_into.query, out);
         return;
     }
-    const char *words = s->kind == AST_STMT_INSERT_VALUES ? "INSERT INTO "
-                      : s->kind == AST_STMT_ASSERT_VALUES ? "ASSERT VALUES " : "ASSERT NULL VALUES ";
+    const char *words = s->kind == AST_STMT_INSERT_VALUES   ? "INSERT INTO "
+                        : s->kind == AST_STMT_ASSERT_VALUES ? "ASSERT VALUES "
+                                                            : "ASSERT NULL VALUES ";
     print_name_after(out, words, s->u.insert_values.target.text);
     print_names(out, &s->u.insert_values.columns);
     buf_add_z(out, s->kind == AST_STMT_ASSERT_NULL_VALUES ? " KEY (" : " VALUES (");

@@ -146,6 +146,7 @@ typedef struct build_whens {
 
 /* ---- lists: each returns the list with one element more ---------------------------------------------------- */
 
+/* Adds one expression. */
 ast_exprs build_exprs(build *b, ast_exprs list, ast_expr *e);
 ast_exprs build_exprs_join(build *b, ast_exprs list, ast_exprs more);
 ast_names build_names(build *b, ast_names list, ast_name name);
@@ -158,6 +159,7 @@ void *build_grow(arena *a, void *items, uint32_t n, size_t size);
 
 /* ---- names and literals (build_expr.c) --------------------------------------------------------------------- */
 
+/* An identifier: upper-cased when it is not quoted. */
 ast_name build_name(build *b, token t);
 ast_name build_text_name(build *b, token t);
 ast_name build_variable_name(build *b, token t);
@@ -167,6 +169,7 @@ str build_unquote(build *b, token t);
 build_resource build_resource_name(build *b, ast_name name);
 build_resource build_resource_text(build *b, token t);
 
+/* NULL. */
 ast_expr *build_null(build *b, token t);
 ast_expr *build_boolean(build *b, token t, bool value);
 ast_expr *build_string(build *b, token t);
@@ -181,6 +184,7 @@ ast_duration build_duration(build *b, token number, token unit);
 
 /* ---- expressions (build_expr.c) ---------------------------------------------------------------------------- */
 
+/* NOT e. */
 ast_expr *build_not(build *b, token t, ast_expr *e);
 ast_expr *build_binary(build *b, ast_expr_kind kind, ast_op op, ast_expr *left, token t, ast_expr *right);
 ast_expr *build_not_distinct(build *b, ast_expr *left, token t, ast_expr *right);
@@ -210,6 +214,7 @@ ast_expr *build_lambda(build *b, span from, ast_names params, token arrow, ast_e
 
 /* ---- types (build_type.c) ---------------------------------------------------------------------------------- */
 
+/* ARRAY<element>. */
 ast_type *build_array_type(build *b, ast_type *element, span at);
 ast_type *build_map_type(build *b, token t, ast_type *key, ast_type *value, token close);
 ast_type *build_struct_type(build *b, token t, ast_type *structure, token close);
@@ -222,6 +227,7 @@ ast_property *build_property(build *b, ast_name name, ast_expr *value);
 
 /* ---- queries (build_query.c) ------------------------------------------------------------------------------- */
 
+/* e [[AS] alias]. */
 ast_select_item *build_item_expr(build *b, ast_expr *e, ast_name alias);
 ast_select_item *build_item_star(build *b, ast_name source, token star);
 ast_select_item *build_item_struct_star(build *b, ast_expr *e, token star);
@@ -239,6 +245,7 @@ ast_query *build_query(build *b, ast_query *q, ast_window *window, ast_expr *whe
 
 /* ---- statements (build_stmt.c) ----------------------------------------------------------------------------- */
 
+/* A statement of the kind, from its first token to the last that was read. */
 ast_stmt *build_stmt(build *b, ast_stmt_kind kind, token first);
 ast_stmt *build_query_stmt(build *b, ast_query *q);
 ast_stmt *build_show(build *b, ast_stmt_kind kind, token first, bool all, bool extended);

@@ -27,9 +27,9 @@ static ast_expr *negate_if(build *b, bool negated, ast_expr *e)
 {
     if (!negated) return e;
     ast_expr *not = ast_expr_new(b->a, AST_EXPR_NOT, e->at);
-    not->op_at = e->op_at;
-    not->u.operand = e;
-    return seal(b, not);
+    not ->op_at = e->op_at;
+    not ->u.operand = e;
+    return seal(b, not );
 }
 
 /* ---- operators --------------------------------------------------------------------------------------------- */
@@ -37,8 +37,8 @@ static ast_expr *negate_if(build *b, bool negated, ast_expr *e)
 ast_expr *build_not(build *b, token t, ast_expr *e)
 {
     ast_expr *not = make(b, AST_EXPR_NOT, join(token_span(t), e->at), t);
-    not->u.operand = e;
-    return seal(b, not);
+    not ->u.operand = e;
+    return seal(b, not );
 }
 
 ast_expr *build_binary(build *b, ast_expr_kind kind, ast_op op, ast_expr *left, token t, ast_expr *right)

@@ -114,7 +114,8 @@ ast_name build_source_name(build *b, ast_name name)
 {
     for (size_t i = 0; i < name.text.n; i++) {
         char c = name.text.p[i];
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-') continue;
+        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-')
+            continue;
         fail(b);
         diag_at(b->d, name.at, DIAG_SYNTAX,
                 "Illegal argument. Source names may only contain alphanumeric values, '_' or '-'. Got: '%.*s'",
@@ -223,7 +224,8 @@ static bool decimal_literal(build *b, str s, bool negative, ast_expr *e)
         if (!str_to_i64((str){s.p + i + 1, s.n - i - 1}, &exponent)) return false;
         i = s.n;
     }
-    if (i < s.n || exponent > DECIMAL_DIGITS_MAX || exponent < -DECIMAL_DIGITS_MAX || n > DECIMAL_DIGITS_MAX) return false;
+    if (i < s.n || exponent > DECIMAL_DIGITS_MAX || exponent < -DECIMAL_DIGITS_MAX || n > DECIMAL_DIGITS_MAX)
+        return false;
     int64_t scale = fraction - exponent;
     size_t lead = 0;
     while (lead < n && digits[lead] == '0') lead++;

@@ -79,8 +79,11 @@ ast_type *build_decimal_type(build *b, token t, token precision, token scale, to
     ast_type *type = make(b, AST_TYPE_DECIMAL, (span){t.start, close.end}, NULL);
     int64_t p = build_integer(b, precision, "DECIMAL(PRECISION)");
     int64_t s = build_integer(b, scale, "DECIMAL(SCALE)");
-    const char *rule = p < 1 ? "precision must be >= 1" : s < 0 ? "scale must be >= 0"
-                     : p < s ? "precision must be >= scale" : p > INT32_MAX ? "precision is too large" : NULL;
+    const char *rule = p < 1           ? "precision must be >= 1"
+                       : s < 0         ? "scale must be >= 0"
+                       : p < s         ? "precision must be >= scale"
+                       : p > INT32_MAX ? "precision is too large"
+                                       : NULL;
     if (rule != NULL) {
         b->failed = true;
         diag_at(b->d, type->at, DIAG_STATEMENT, "DECIMAL %s: DECIMAL(%lld,%lld)", rule, (long long)p, (long long)s);
@@ -98,9 +101,9 @@ ast_type *build_named_type(build *b, ast_name name, uint32_t end)
         const char *word;
         ast_type_kind kind;
     } primitives[] = {
-        {"BOOLEAN", AST_TYPE_BOOLEAN}, {"INT", AST_TYPE_INTEGER},   {"INTEGER", AST_TYPE_INTEGER},
-        {"BIGINT", AST_TYPE_BIGINT},   {"DOUBLE", AST_TYPE_DOUBLE}, {"STRING", AST_TYPE_STRING},
-        {"VARCHAR", AST_TYPE_STRING},  {"BYTES", AST_TYPE_BYTES},   {"DATE", AST_TYPE_DATE},
+        {"BOOLEAN", AST_TYPE_BOOLEAN}, {"INT", AST_TYPE_INTEGER},         {"INTEGER", AST_TYPE_INTEGER},
+        {"BIGINT", AST_TYPE_BIGINT},   {"DOUBLE", AST_TYPE_DOUBLE},       {"STRING", AST_TYPE_STRING},
+        {"VARCHAR", AST_TYPE_STRING},  {"BYTES", AST_TYPE_BYTES},         {"DATE", AST_TYPE_DATE},
         {"TIME", AST_TYPE_TIME},       {"TIMESTAMP", AST_TYPE_TIMESTAMP},
     };
     span at = {name.at.start, end};

@@ -36,9 +36,9 @@ static int distance(str a, str b)
 
 static const char *nearest_command(str word)
 {
-    static const char *const commands[] = {"SELECT",  "CREATE", "INSERT", "DESCRIBE", "PRINT",  "EXPLAIN",
-                                           "SHOW",    "LIST",   "PAUSE",  "RESUME",   "DROP",   "TERMINATE",
-                                           "SET",     "DEFINE", "UNSET",  "UNDEFINE", "ASSERT", "ALTER"};
+    static const char *const commands[] = {"SELECT", "CREATE", "INSERT", "DESCRIBE", "PRINT",  "EXPLAIN",
+                                           "SHOW",   "LIST",   "PAUSE",  "RESUME",   "DROP",   "TERMINATE",
+                                           "SET",    "DEFINE", "UNSET",  "UNDEFINE", "ASSERT", "ALTER"};
     const char *best = NULL;
     int least = WORD_MAX;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -98,7 +98,8 @@ static int missing_bracket(const finding *f)
 static bool reserved_word(const finding *f, const void *parser)
 {
     token t = f->t->items[f->at];
-    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false, LOOK_AHEAD)) return false;
+    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false, LOOK_AHEAD))
+        return false;
     str word = token_text(f->source, t);
     diag_at(f->d, token_span(t), DIAG_SYNTAX,
             "Syntax Error\n\"%.*s\" is a reserved keyword and it can't be used as an identifier. "
@@ -135,8 +136,9 @@ static void hint_keyword(const finding *f, const uint16_t *kinds, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         if (!token_is_keyword(kinds[i])) continue;
         const char *keyword = token_kind_name(kinds[i]);
-        if (distance(word, str_z(keyword)) > (word.n < 5 ? 1 : 2) && !(word.n == 4 && distance(word, str_z(keyword)) == 2 &&
-            upper(word.p[0]) == keyword[0])) continue;
+        if (distance(word, str_z(keyword)) > (word.n < 5 ? 1 : 2) &&
+            !(word.n == 4 && distance(word, str_z(keyword)) == 2 && upper(word.p[0]) == keyword[0]))
+            continue;
         diag_hint(f->d, "Did you mean '%s'?", keyword);
         return;
     }
@@ -146,7 +148,8 @@ static void missing_at(const finding *f, int kind)
 {
     token t = f->t->items[f->at];
     str word = t.kind == TOKEN_END ? STR("<EOF>") : token_text(f->source, t);
-    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nmissing %s at '%.*s'", token_kind_name(kind), STR_ARG(word));
+    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nmissing %s at '%.*s'", token_kind_name(kind),
+            STR_ARG(word));
 }
 
 static void at_or_near(const finding *f)
@@ -156,8 +159,8 @@ static void at_or_near(const finding *f)
     if (word.n > 200) word.n = 200;
     int line, column;
     diag_line_column(f->source, t.start, &line, &column);
-    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nSyntax error at or near '%.*s' at line %d:%d", STR_ARG(word),
-            line, column);
+    diag_at(f->d, token_span(t), DIAG_SYNTAX, "Syntax Error\nSyntax error at or near '%.*s' at line %d:%d",
+            STR_ARG(word), line, column);
 }
 
 static void explain(const void *parser, void *arg)

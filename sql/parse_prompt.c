@@ -22,9 +22,10 @@ parse_state parse_text_state(str source, uint32_t *at)
         }
         bool open = kind == TOKEN_OPEN_STRING || kind == TOKEN_OPEN_NAME || kind == TOKEN_OPEN_COMMENT;
         if (open || state != PARSE_IN_STATEMENT) where = t.start;
-        state = kind == TOKEN_OPEN_STRING ? PARSE_IN_STRING
-              : kind == TOKEN_OPEN_NAME ? PARSE_IN_QUOTED_NAME
-              : kind == TOKEN_OPEN_COMMENT ? PARSE_IN_COMMENT : PARSE_IN_STATEMENT;
+        state = kind == TOKEN_OPEN_STRING    ? PARSE_IN_STRING
+                : kind == TOKEN_OPEN_NAME    ? PARSE_IN_QUOTED_NAME
+                : kind == TOKEN_OPEN_COMMENT ? PARSE_IN_COMMENT
+                                             : PARSE_IN_STATEMENT;
     }
     if (at != NULL) *at = where;
     return state;
@@ -111,7 +112,8 @@ static unsigned wants_of(const place *p, const void *parser)
     if (last == TK_EXISTS) {
         uint32_t i = p->t->n;
         while (i > 0 && (p->t->items[i - 1].kind == TK_EXISTS || p->t->items[i - 1].kind == TK_NOT ||
-                         p->t->items[i - 1].kind == TK_IF)) i--;
+                         p->t->items[i - 1].kind == TK_IF))
+            i--;
         return i > 0 ? wants_after_object_word(p, p->t->items[i - 1].kind) : 0;
     }
     switch (last) {

@@ -112,9 +112,7 @@ static bool lexical_error(str source, token t, diag *d)
     case TOKEN_OPEN_COMMENT:
         diag_at(d, (span){t.start, t.start + 2}, DIAG_SYNTAX, "Syntax Error\nThe comment that begins here has no end");
         return diag_hint(d, "Close it with */");
-    default:
-        unknown_byte(source, t, d);
-        return false;
+    default: unknown_byte(source, t, d); return false;
     }
 }
 
@@ -235,11 +233,16 @@ void token_settle(tokens *t)
     for (uint32_t i = 0; i < t->n; i++) {
         token *one = &t->items[i];
         int next = kind_at(t, i + 1);
-        if (one->kind == TK_ARRAY && next == TK_LB) one->kind = TK_ARRAY_OPEN;
-        else if (one->kind == TK_MAP && next == TK_LP) one->kind = TK_MAP_OPEN;
-        else if (one->kind == TK_STRUCT && next == TK_LP) one->kind = TK_STRUCT_OPEN;
-        else if (one->kind == TK_LAMBDA) mark_lambda(t, i);
-        else if (is_name_at(t, i)) one->kind = TK_IDENT;
+        if (one->kind == TK_ARRAY && next == TK_LB)
+            one->kind = TK_ARRAY_OPEN;
+        else if (one->kind == TK_MAP && next == TK_LP)
+            one->kind = TK_MAP_OPEN;
+        else if (one->kind == TK_STRUCT && next == TK_LP)
+            one->kind = TK_STRUCT_OPEN;
+        else if (one->kind == TK_LAMBDA)
+            mark_lambda(t, i);
+        else if (is_name_at(t, i))
+            one->kind = TK_IDENT;
     }
     /* A variable may be called by any word: DEFINE limit = '5'. */
     if (t->n > 1 && (t->items[0].kind == TK_DEFINE || t->items[0].kind == TK_UNDEFINE) &&

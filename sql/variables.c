@@ -234,8 +234,10 @@ static bool put_all(work *w, const build *b, const tokens *t)
         while (use < b->variables_n && b->variables[use].at.start < one.start) use++;
         check(use < b->variables_n && b->variables[use].at.start == one.start);
         str value;
-        if (!variables_get(w->v, (str){text.p + 2, text.n - 3}, &value)) buf_add_str(&w->out, text);
-        else if (b->variables[use].is_name ? !put_name(w, token_span(one), value) : !put_literal(w, token_span(one), value))
+        if (!variables_get(w->v, (str){text.p + 2, text.n - 3}, &value))
+            buf_add_str(&w->out, text);
+        else if (b->variables[use].is_name ? !put_name(w, token_span(one), value)
+                                           : !put_literal(w, token_span(one), value))
             return false;
     }
     buf_add(&w->out, w->source.p + copied, w->source.n - copied);

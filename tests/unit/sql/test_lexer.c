@@ -126,16 +126,17 @@ START_TEST(names_that_need_quotes_are_known)
     ck_assert(parse_is_bare_name(STR("ABC_1")) && parse_is_bare_name(STR("KEY")) && parse_is_bare_name(STR("1A")));
     ck_assert(!parse_is_bare_name(STR("abc")) && !parse_is_bare_name(STR("SELECT")) && !parse_is_bare_name(STR("")));
     ck_assert(!parse_is_bare_name(STR("A B")) && !parse_is_bare_name(STR("A-B")) && !parse_is_bare_name(STR("12")));
-    ck_assert(!parse_is_bare_name(STR("1E3")) && !parse_is_bare_name(STR("A ")) && !parse_is_bare_name(STR("\xC3\x84")));
+    ck_assert(!parse_is_bare_name(STR("1E3")) && !parse_is_bare_name(STR("A ")) &&
+              !parse_is_bare_name(STR("\xC3\x84")));
 }
 END_TEST
 
 START_TEST(pieces_cover_the_text_for_colours)
 {
     const char *text = "SELECT a, 'x' -- c\n FROM ${v} WHERE 1 = @";
-    const parse_class kinds[] = {PARSE_CLASS_KEYWORD,  PARSE_CLASS_NAME,     PARSE_CLASS_OPERATOR, PARSE_CLASS_STRING,
-                                 PARSE_CLASS_COMMENT,  PARSE_CLASS_KEYWORD,  PARSE_CLASS_VARIABLE, PARSE_CLASS_KEYWORD,
-                                 PARSE_CLASS_NUMBER,   PARSE_CLASS_OPERATOR, PARSE_CLASS_ERROR};
+    const parse_class kinds[] = {PARSE_CLASS_KEYWORD, PARSE_CLASS_NAME,     PARSE_CLASS_OPERATOR, PARSE_CLASS_STRING,
+                                 PARSE_CLASS_COMMENT, PARSE_CLASS_KEYWORD,  PARSE_CLASS_VARIABLE, PARSE_CLASS_KEYWORD,
+                                 PARSE_CLASS_NUMBER,  PARSE_CLASS_OPERATOR, PARSE_CLASS_ERROR};
     uint32_t pos = 0, n = 0;
     parse_piece piece;
     while (parse_next_piece(str_z(text), &pos, &piece)) {

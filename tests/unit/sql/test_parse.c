@@ -91,11 +91,21 @@ START_TEST(literals_get_their_types)
     static const struct {
         const char *text;
         ast_expr_kind kind;
-    } cases[] = {{"2147483647", AST_EXPR_INTEGER}, {"2147483648", AST_EXPR_BIGINT}, {"-2147483648", AST_EXPR_INTEGER},
-                 {"-2147483649", AST_EXPR_BIGINT}, {"-9223372036854775808", AST_EXPR_BIGINT},
-                 {"9223372036854775807", AST_EXPR_BIGINT}, {"1.0", AST_EXPR_DECIMAL}, {"1e0", AST_EXPR_DOUBLE},
-                 {"- 5", AST_EXPR_INTEGER}, {"-(5)", AST_EXPR_NEGATE}, {"- -5", AST_EXPR_NEGATE}, {"+5", AST_EXPR_PLUS},
-                 {"true", AST_EXPR_BOOLEAN}, {"NULL", AST_EXPR_NULL}, {"'1'", AST_EXPR_STRING}};
+    } cases[] = {{"2147483647", AST_EXPR_INTEGER},
+                 {"2147483648", AST_EXPR_BIGINT},
+                 {"-2147483648", AST_EXPR_INTEGER},
+                 {"-2147483649", AST_EXPR_BIGINT},
+                 {"-9223372036854775808", AST_EXPR_BIGINT},
+                 {"9223372036854775807", AST_EXPR_BIGINT},
+                 {"1.0", AST_EXPR_DECIMAL},
+                 {"1e0", AST_EXPR_DOUBLE},
+                 {"- 5", AST_EXPR_INTEGER},
+                 {"-(5)", AST_EXPR_NEGATE},
+                 {"- -5", AST_EXPR_NEGATE},
+                 {"+5", AST_EXPR_PLUS},
+                 {"true", AST_EXPR_BOOLEAN},
+                 {"NULL", AST_EXPR_NULL},
+                 {"'1'", AST_EXPR_STRING}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const ast_expr *e;
         diag d = {0};
@@ -112,16 +122,27 @@ START_TEST(decimals_have_precision_and_scale)
     static const struct {
         const char *text, *plain;
         int precision, scale;
-    } cases[] = {{"1.5", "1.5", 2, 1}, {"12.30", "12.30", 4, 2}, {".5", "0.5", 2, 1}, {"0.005", "0.005", 4, 3},
-                 {"-0.0", "0.0", 2, 1}, {"5.", "5", 1, 0}, {"007.10", "7.10", 3, 2}, {"DECIMAL '1E3'", "1000", 4, 0},
-                 {"DECIMAL '-1.25E1'", "-12.5", 3, 1}, {"DECIMAL '125E-5'", "0.00125", 6, 5}, {"DECIMAL '0'", "0", 1, 0},
-                 {"DECIMAL '10'", "10", 2, 0}, {"`DECIMAL` '1.0'", "1.0", 2, 1}, {"DECIMAL '+0.10'", "0.10", 3, 2}};
+    } cases[] = {{"1.5", "1.5", 2, 1},
+                 {"12.30", "12.30", 4, 2},
+                 {".5", "0.5", 2, 1},
+                 {"0.005", "0.005", 4, 3},
+                 {"-0.0", "0.0", 2, 1},
+                 {"5.", "5", 1, 0},
+                 {"007.10", "7.10", 3, 2},
+                 {"DECIMAL '1E3'", "1000", 4, 0},
+                 {"DECIMAL '-1.25E1'", "-12.5", 3, 1},
+                 {"DECIMAL '125E-5'", "0.00125", 6, 5},
+                 {"DECIMAL '0'", "0", 1, 0},
+                 {"DECIMAL '10'", "10", 2, 0},
+                 {"`DECIMAL` '1.0'", "1.0", 2, 1},
+                 {"DECIMAL '+0.10'", "0.10", 3, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const ast_expr *e;
         diag d = {0};
         ck_assert_msg(parse_expr(a, str_z(cases[i].text), &e, &d), "%s: %s", cases[i].text, d.text);
         ck_assert_int_eq(e->kind, AST_EXPR_DECIMAL);
-        ck_assert_msg(str_eqz(e->u.decimal.text, cases[i].plain), "%s: %.*s", cases[i].text, STR_ARG(e->u.decimal.text));
+        ck_assert_msg(str_eqz(e->u.decimal.text, cases[i].plain), "%s: %.*s", cases[i].text,
+                      STR_ARG(e->u.decimal.text));
         ck_assert_int_eq(e->u.decimal.precision, cases[i].precision);
         ck_assert_int_eq(e->u.decimal.scale, cases[i].scale);
     }
@@ -244,11 +265,13 @@ static const struct {
     {"SELECT * FROM ``;", 1, 15, "must not be empty", ""},
     {"SELECT * FROM s LIMIT 1.5;", 1, 23, "Value must be integer for command: LIMIT", ""},
     {"SELECT * FROM s LIMIT 99999999999;", 1, 23, "out of range", ""},
-    {"CREATE STREAM a AS SELECT * FROM s LIMIT 1;", 1, 36, "CREATE STREAM AS SELECT statements don't support LIMIT", ""},
+    {"CREATE STREAM a AS SELECT * FROM s LIMIT 1;", 1, 36, "CREATE STREAM AS SELECT statements don't support LIMIT",
+     ""},
     {"INSERT INTO a SELECT * FROM s LIMIT 1;", 1, 31, "INSERT INTO statements don't support LIMIT", ""},
     {"CREATE STREAM a (x INT) AS SELECT * FROM s;", 1, 25, "either a column list or AS SELECT", "columns"},
     {"CREATE SOURCE STREAM a AS SELECT * FROM s;", 1, 8, "SOURCE and AS SELECT", ""},
-    {"CREATE TABLE t (a INT KEY);", 1, 17, "Column `A` is a 'KEY' column: please use 'PRIMARY KEY' for tables.", "unique"},
+    {"CREATE TABLE t (a INT KEY);", 1, 17, "Column `A` is a 'KEY' column: please use 'PRIMARY KEY' for tables.",
+     "unique"},
     {"CREATE STREAM s (a INT PRIMARY KEY);", 1, 18, "is a 'PRIMARY KEY' column: please use 'KEY' for streams.", ""},
     {"CREATE STREAM s (a INT, A STRING);", 1, 25, "Duplicate column names: `A`", ""},
     {"CREATE STREAM s (a STRUCT<x INT, X INT>);", 1, 34, "Duplicate field names found in STRUCT: 'X'", ""},
@@ -283,8 +306,8 @@ START_TEST(errors_say_what_where_and_what_to_do)
         ck_assert_msg(!parse_one(a, text, PARSE_SERVER, &s, &d), "%s", errors[i].text);
         int line = 0, column = 0;
         diag_line_column(text, d.at.start, &line, &column);
-        ck_assert_msg(line == errors[i].line && column == errors[i].column, "%s: %d:%d %s", errors[i].text, line, column,
-                      d.text);
+        ck_assert_msg(line == errors[i].line && column == errors[i].column, "%s: %d:%d %s", errors[i].text, line,
+                      column, d.text);
         ck_assert_msg(strstr(d.text, errors[i].message) != NULL, "%s: %s", errors[i].text, d.text);
         ck_assert_msg(strstr(d.hint, errors[i].hint) != NULL, "%s: hint %s", errors[i].text, d.hint);
     }
@@ -351,9 +374,10 @@ START_TEST(deep_nesting_is_an_error)
     ck_assert(parse_nested("", "a", " + a", 900, &d) && parse_nested("NOT ", "a", "", 900, &d));
     ck_assert(parse_nested("f(", "a", ")", 500, &d) && parse_nested("a + (", "a", ")", 500, &d));
     static const char *const deep[][3] = {
-        {"(", "a", ")"}, {"", "a", " + a"}, {"NOT ", "a", ""}, {"- ", "a", ""}, {"f(", "a", ")"}, {"", "a", "[1]"},
-        {"a + (", "a", ")"}, {"CASE WHEN a THEN ", "a", " END"}, {"ARRAY[", "1", "]"}, {"f(x, y => ", "1", ")"},
-        {"", "a", " || a"}, {"", "a", "->b"}, {"MAP('a' := ", "1", ")"}, {"", "a", " AND a"},
+        {"(", "a", ")"},           {"", "a", " + a"},        {"NOT ", "a", ""},   {"- ", "a", ""},
+        {"f(", "a", ")"},          {"", "a", "[1]"},         {"a + (", "a", ")"}, {"CASE WHEN a THEN ", "a", " END"},
+        {"ARRAY[", "1", "]"},      {"f(x, y => ", "1", ")"}, {"", "a", " || a"},  {"", "a", "->b"},
+        {"MAP('a' := ", "1", ")"}, {"", "a", " AND a"},
     };
     for (size_t i = 0; i < sizeof deep / sizeof deep[0]; i++) {
         ck_assert_msg(!parse_nested(deep[i][0], deep[i][1], deep[i][2], 30000, &d), "%s", deep[i][0]);
@@ -410,9 +434,11 @@ END_TEST
 START_TEST(mutilated_texts_do_no_harm)
 {
     set_up();
-    const char *text = "CREATE TABLE t WITH (a='\xC3\xA4', b=1.5) AS SELECT k, f(x, (p, q) => p->r[1] || 'it''s') AS \"c\", s.* FROM s "
-                       "LEFT JOIN u ON s.a = u.b WINDOW HOPPING (SIZE 1 HOUR, ADVANCE BY 5 MINUTES) WHERE a NOT IN (1, 2) "
-                       "AND CAST(b AS STRUCT<x INT, y MAP<STRING, DECIMAL(3,1)>>)->x LIKE '%' GROUP BY k EMIT FINAL; /* c */";
+    const char *text =
+        "CREATE TABLE t WITH (a='\xC3\xA4', b=1.5) AS SELECT k, f(x, (p, q) => p->r[1] || 'it''s') AS \"c\", s.* FROM "
+        "s "
+        "LEFT JOIN u ON s.a = u.b WINDOW HOPPING (SIZE 1 HOUR, ADVANCE BY 5 MINUTES) WHERE a NOT IN (1, 2) "
+        "AND CAST(b AS STRUCT<x INT, y MAP<STRING, DECIMAL(3,1)>>)->x LIKE '%' GROUP BY k EMIT FINAL; /* c */";
     size_t n = strlen(text);
     char *copy = malloc(n);
     rng r;
@@ -425,8 +451,10 @@ START_TEST(mutilated_texts_do_no_harm)
         parse_results results = parse_sql(a, (str){copy, len}, (unsigned)i & 7);
         for (uint32_t k = 0; k < results.n; k++) {
             ck_assert((results.items[k].stmt == NULL) != (results.items[k].error == NULL));
-            if (results.items[k].stmt != NULL) ast_print_stmt(results.items[k].stmt, &out);
-            else diag_render(results.items[k].error, (str){copy, len}, &out);
+            if (results.items[k].stmt != NULL)
+                ast_print_stmt(results.items[k].stmt, &out);
+            else
+                diag_render(results.items[k].error, (str){copy, len}, &out);
         }
         parse_completion c;
         parse_complete(a, (str){copy, n}, (uint32_t)len, &c);
@@ -448,10 +476,16 @@ START_TEST(the_prompt_knows_when_a_text_is_complete)
         const char *text;
         parse_state state;
         uint32_t at;
-    } cases[] = {{"", PARSE_EMPTY, 0}, {" -- x\n", PARSE_EMPTY, 0}, {"SHOW TABLES;", PARSE_COMPLETE, 0},
-                 {"a; b; -- c", PARSE_COMPLETE, 0}, {"a; select 1", PARSE_IN_STATEMENT, 3},
-                 {"select 'a;", PARSE_IN_STRING, 7}, {"select \"a;", PARSE_IN_QUOTED_NAME, 7},
-                 {"select `a;", PARSE_IN_QUOTED_NAME, 7}, {"a; /* ;", PARSE_IN_COMMENT, 3}, {"a 'b;' ;", PARSE_COMPLETE, 0}};
+    } cases[] = {{"", PARSE_EMPTY, 0},
+                 {" -- x\n", PARSE_EMPTY, 0},
+                 {"SHOW TABLES;", PARSE_COMPLETE, 0},
+                 {"a; b; -- c", PARSE_COMPLETE, 0},
+                 {"a; select 1", PARSE_IN_STATEMENT, 3},
+                 {"select 'a;", PARSE_IN_STRING, 7},
+                 {"select \"a;", PARSE_IN_QUOTED_NAME, 7},
+                 {"select `a;", PARSE_IN_QUOTED_NAME, 7},
+                 {"a; /* ;", PARSE_IN_COMMENT, 3},
+                 {"a 'b;' ;", PARSE_COMPLETE, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t at = 0;
         ck_assert_msg(parse_text_state(str_z(cases[i].text), &at) == cases[i].state, "%s", cases[i].text);
@@ -526,6 +560,6 @@ END_TEST
 UNIT_MAIN("sql/parse", statements_keep_their_own_text, names_are_upper_cased_unless_quoted, every_node_has_its_span,
           literals_get_their_types, decimals_have_precision_and_scale, lambda_parameters_are_no_columns,
           persistent_queries_emit_changes, topics_keep_their_case, properties_are_found_without_case,
-          types_and_column_lists_parse_alone, errors_say_what_where_and_what_to_do, each_failing_statement_gives_one_error,
-          a_flood_of_errors_ends, deep_nesting_is_an_error, sizes_are_bounded, mutilated_texts_do_no_harm,
-          the_prompt_knows_when_a_text_is_complete, completion_offers_what_may_follow)
+          types_and_column_lists_parse_alone, errors_say_what_where_and_what_to_do,
+          each_failing_statement_gives_one_error, a_flood_of_errors_ends, deep_nesting_is_an_error, sizes_are_bounded,
+          mutilated_texts_do_no_harm, the_prompt_knows_when_a_text_is_complete, completion_offers_what_may_follow)

@@ -11,11 +11,29 @@ static variables v;
 static void set_up(void)
 {
     static const char *const defined[][2] = {
-        {"identifier", "_id_"}, {"quoted", "\"_id_\""}, {"back", "`_id_`"}, {"num", "1"}, {"dec", "0.32"}, {"neg", "-5"},
-        {"flag", "false"}, {"text", "'john'"}, {"plain", "john"}, {"evil", "'t1', value_format='AVRO'"},
-        {"quote", "it's"}, {"schema", "s1 (id, name)"}, {"values", "1, 5"}, {"where", "s1 WHERE id = 1"},
-        {"expr", "5 and id != 5"}, {"word", "EXTENDED _id_"}, {"inner", "\"EXTENDED _id_\""}, {"empty", ""},
-        {"inf", "1e999"}, {"doubled", "'it''s'"}, {"lone", "'"}, {"env", "qa"}, {"nested", "${env}"},
+        {"identifier", "_id_"},
+        {"quoted", "\"_id_\""},
+        {"back", "`_id_`"},
+        {"num", "1"},
+        {"dec", "0.32"},
+        {"neg", "-5"},
+        {"flag", "false"},
+        {"text", "'john'"},
+        {"plain", "john"},
+        {"evil", "'t1', value_format='AVRO'"},
+        {"quote", "it's"},
+        {"schema", "s1 (id, name)"},
+        {"values", "1, 5"},
+        {"where", "s1 WHERE id = 1"},
+        {"expr", "5 and id != 5"},
+        {"word", "EXTENDED _id_"},
+        {"inner", "\"EXTENDED _id_\""},
+        {"empty", ""},
+        {"inf", "1e999"},
+        {"doubled", "'it''s'"},
+        {"lone", "'"},
+        {"env", "qa"},
+        {"nested", "${env}"},
     };
     a = arena_new();
     for (size_t i = 0; i < sizeof defined / sizeof defined[0]; i++) {
@@ -38,7 +56,8 @@ static const char *const replaced[][2] = {
      "INSERT INTO _id_ VALUES (1, false, 0.32, 'john', -5);"},
     {"CREATE STREAM ${back} WITH (kafka_topic=${text}, replicas=${num});",
      "CREATE STREAM `_id_` WITH (kafka_topic='john', replicas=1);"},
-    {"CREATE STREAM s1 WITH (kafka_topic=${evil});", "CREATE STREAM s1 WITH (kafka_topic='t1'', value_format=''AVRO');"},
+    {"CREATE STREAM s1 WITH (kafka_topic=${evil});",
+     "CREATE STREAM s1 WITH (kafka_topic='t1'', value_format=''AVRO');"},
     {"PRINT 'a-${env}-b';", "PRINT 'a-qa-b';"},
     {"SELECT '${quote}', '${doubled}', '${lone}' FROM s;", "SELECT 'it''s', '''it''''s''', '''' FROM s;"},
     {"SELECT ${doubled} FROM s;", "SELECT 'it''s' FROM s;"},
@@ -97,7 +116,8 @@ START_TEST(values_that_would_inject_are_refused)
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         str out;
         diag d = {0};
-        ck_assert_msg(!variables_substitute(&v, a, str_z(refused[i].text), PARSE_SERVER, &out, &d), "%s", refused[i].text);
+        ck_assert_msg(!variables_substitute(&v, a, str_z(refused[i].text), PARSE_SERVER, &out, &d), "%s",
+                      refused[i].text);
         ck_assert_msg(d.at.start == refused[i].at, "%s: %u", refused[i].text, d.at.start);
         ck_assert_msg(strstr(d.text, refused[i].message) != NULL, "%s: %s", refused[i].text, d.text);
     }
@@ -109,7 +129,8 @@ END_TEST
 START_TEST(no_value_changes_the_statement_around_it)
 {
     set_up();
-    static const char *const pieces[] = {"'", "''", "\"", "`", ";", "--", "/*", "*/", "a", "1", "-", ".", " ", "${x}", "\\", "$"};
+    static const char *const pieces[] = {"'", "''", "\"", "`", ";", "--",   "/*", "*/",
+                                         "a", "1",  "-",  ".", " ", "${x}", "\\", "$"};
     enum { N = sizeof pieces / sizeof pieces[0] };
     for (int i = 0; i < N * N * N; i++) {
         str value = arena_printf(a, "%s%s%s", pieces[i % N], pieces[i / N % N], pieces[i / N / N]);
