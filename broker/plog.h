@@ -65,7 +65,10 @@ plog *plog_open(plog_env *env, const char *folder, const plog_config *config, in
 bool plog_close(plog *log, diag *d);
 /* Closes without writing anything, as a killed process would; for tests and after a failed disk. */
 void plog_abandon(plog *log);
-/* Removes the log: the folder is renamed to "<folder>.<now_ms>-delete", synced and emptied. Readers' references stay good. */
+/*
+ * Removes the log's files: the folder is renamed to "<folder>.<now_ms>-delete", synced and emptied. Extents and readers that
+ * exist stay good; everything else answers UNKNOWN_TOPIC_OR_PARTITION. Afterwards plog_close frees it.
+ */
 bool plog_delete(plog *log, int64_t now_ms, diag *d);
 /* Removes folders "*-delete" that a crash left behind under `topics`. */
 bool plog_remove_leftovers(plog_env *env, const char *topics, diag *d);
