@@ -55,9 +55,9 @@ typedef struct broker_config_entry {
 typedef struct broker_options {
     const broker_config_entry *configs; /* Kafka's broker configs (num.partitions, ...); unknown names are refused */
     size_t configs_len;
-    str cluster_id;   /* used when the data folder has none yet; empty: one is made from seed */
-    int32_t node_id;  /* the broker id that clients see */
-    uint64_t seed;    /* random bits for topic ids and member ids; must differ at each start */
+    str cluster_id; /* used when the data folder has none yet; empty: one is made from seed */
+    int32_t node_id; /* the broker id that clients see */
+    uint64_t seed; /* random bits for topic ids and member ids; must differ at each start */
 } broker_options;
 
 /*
@@ -82,9 +82,10 @@ typedef struct broker_hooks {
 
 /*
  * Opens the data folder (made when absent): metadata log, topics, groups and transactions. The caller holds the folder's
- * lock. fs and hooks must outlive the broker. NULL and an error when the folder cannot be used.
+ * lock. files and hooks must outlive the broker. NULL and an error when the folder cannot be used.
  */
-broker *broker_open(fs *fs, str data_dir, const broker_options *options, const broker_hooks *hooks, broker_time now, diag *d);
+broker *broker_open(fs *files, str data_dir, const broker_options *options, const broker_hooks *hooks, broker_time now,
+                    diag *d);
 
 /* Syncs and marks the stop as clean; all connections must be closed and all references given back. NULL is allowed. */
 void broker_close(broker *b);
@@ -111,9 +112,9 @@ void broker_clean(broker *b, broker_time now);
 
 /* How a connection came in. Slices are copied. */
 typedef struct broker_conn_options {
-    void *user;             /* for broker_conn_user */
-    str peer_host;          /* the client's address as text, shown as "/1.2.3.4" in group members */
-    str advertised_host;    /* of the listener: what Metadata and FindCoordinator answer on this connection */
+    void *user; /* for broker_conn_user */
+    str peer_host; /* the client's address as text, shown as "/1.2.3.4" in group members */
+    str advertised_host; /* of the listener: what Metadata and FindCoordinator answer on this connection */
     int32_t advertised_port;
 } broker_conn_options;
 
@@ -147,7 +148,7 @@ size_t broker_conn_memory(const broker_conn *c);
 typedef struct broker_part {
     const uint8_t *bytes;
     size_t n;
-    int fd;           /* -1 for memory; valid until broker_response_free */
+    int fd; /* -1 for memory; valid until broker_response_free */
     int64_t position; /* in the file */
 } broker_part;
 
@@ -298,6 +299,7 @@ size_t broker_group_offsets(broker *b, str group_id, arena *a, broker_group_offs
  * Writes offsets of a group that has no members (made when absent), as the queries of the engine show their positions.
  * Not synced: another truth exists. DIAG_STATE when the group has members.
  */
-bool broker_group_write(broker *b, str group_id, const broker_group_offset *offsets, size_t n, broker_time now, diag *d);
+bool broker_group_write(broker *b, str group_id, const broker_group_offset *offsets, size_t n, broker_time now,
+                        diag *d);
 
 #endif

@@ -1,0 +1,250 @@
+/* Produce: check, append, and for acks=all wait for the disk. */
+#include "base/check.h"
+#include "broker/api.h"
+#include "broker/txn.h"
+
+typedef struct produce produce;
+
+typedef struct produce_partition {
+    sync_wait wait;
+    produce *of;
+    broker_partition *p; /* held while the sync is waited for */
+    int32_t index;
+    str records;
+    kafka_error error;
+    const char *message;
+    plog_appended out;
+    int32_t *bad; /* indexes of records to blame */
+    int bad_count;
+} produce_partition;
+
+typedef struct produce_topic {
+    str name;
+    uint8_t id[16];
+    int32_t partitions_len;
+    produce_partition *partitions;
+} produce_topic;
+
+struct produce {
+    request *q;
+    str transactional_id; /* p == NULL: none */
+    int16_t acks;
+    int32_t topics_len;
+    produce_topic *topics;
+    int waiting;
+    int64_t producer_id; /* of the first transactional batch; -1 */
+};
+
+static bool decode(request *q, produce *w)
+{
+    wire_in *in = &q->in;
+    w->transactional_id = wire_nstr(in);
+    w->acks = wire_i16(in);
+    wire_i32(in); /* the timeout: there are no replicas to wait for */
+    w->topics_len = wire_len(in, 4);
+    w->topics = ARENA_ARRAY(q->a, produce_topic, (size_t)w->topics_len + 1);
+    for (int32_t i = 0; i < w->topics_len && !wire_failed(in); i++) {
+        produce_topic *t = &w->topics[i];
+        /* The name outlives the frame: the answer may have to wait for a sync. */
+        if (q->version >= 13)
+            memcpy(t->id, wire_uuid(in), 16);
+        else
+            t->name = arena_str(q->a, wire_str(in));
+        t->partitions_len = wire_len(in, 6);
+        t->partitions = ARENA_ARRAY(q->a, produce_partition, (size_t)t->partitions_len + 1);
+        for (int32_t k = 0; k < t->partitions_len && !wire_failed(in); k++) {
+            t->partitions[k] = (produce_partition){.of = w, .index = wire_i32(in), .records = wire_nblob(in)};
+            wire_tags(in);
+        }
+        wire_tags(in);
+    }
+    wire_tags(in);
+    return !wire_failed(in);
+}
+
+/* Attributes and producer of what looks like a batch; false when it is too short to be one. */
+static bool peek(str records, batch_header *h)
+{
+    if (!records.p || records.n < BATCH_HEADER) return false;
+    batch_header_read(records.p, h);
+    return h->magic == 2;
+}
+
+static bool is_transactional(const produce *w)
+{
+    for (int32_t i = 0; i < w->topics_len; i++) {
+        for (int32_t k = 0; k < w->topics[i].partitions_len; k++) {
+            batch_header h;
+            if (peek(w->topics[i].partitions[k].records, &h) && (h.attributes & BATCH_TRANSACTIONAL)) return true;
+        }
+    }
+    return false;
+}
+
+/* What the request as a whole gets wrong, for every partition alike. */
+static kafka_error check_request(const produce *w)
+{
+    if (is_transactional(w) && !w->transactional_id.p) return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (w->acks < -1 || w->acks > 1) return KAFKA_INVALID_REQUIRED_ACKS;
+    return KAFKA_NONE;
+}
+
+/* Finds the partition and applies the rules that depend on the topic. */
+static kafka_error find_partition(request *q, produce *w, produce_topic *t, produce_partition *pp)
+{
+    broker *b = q->b;
+    kafka_error error = KAFKA_NONE;
+    pthread_mutex_lock(&b->meta_lock);
+    topic *found = q->version >= 13 ? topic_find_id(b, t->id) : topic_find(b, t->name);
+    if (!found) {
+        error = q->version >= 13 ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (found->internal && !str_eqz(q->client_id, "__admin_client")) {
+        error = KAFKA_INVALID_TOPIC_EXCEPTION;
+    } else if (pp->index < 0 || pp->index >= found->partitions_len) {
+        error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    } else {
+        config_view v = broker_view(b, found);
+        if (w->acks == -1 && config_topic_i64(&v, "min.insync.replicas") > 1)
+            error = KAFKA_NOT_ENOUGH_REPLICAS;
+        else
+            pp->p = partition_ref(found->partitions[pp->index]);
+    }
+    pthread_mutex_unlock(&b->meta_lock);
+    return error;
+}
+
+static kafka_error check_producer(request *q, produce *w, const produce_partition *pp, const batch_header *h)
+{
+    if (h->producer_id >= BROKER_INTERNAL_PRODUCER_FIRST) return KAFKA_INVALID_PRODUCER_ID_MAPPING;
+    if (!(h->attributes & BATCH_TRANSACTIONAL)) return KAFKA_NONE;
+    if (w->producer_id != -1 && w->producer_id != h->producer_id) return KAFKA_INVALID_PRODUCER_ID_MAPPING;
+    w->producer_id = h->producer_id;
+    if (!broker_bool(q->b, "transaction.partition.verification.enable")) return KAFKA_NONE;
+    return txn_check_produce(q->b, w->transactional_id, h->producer_id, h->producer_epoch, str_z(pp->p->topic->name),
+                             pp->index, q->version);
+}
+
+static void append(request *q, produce *w, produce_topic *t, produce_partition *pp)
+{
+    diag d = {0};
+    pp->out = (plog_appended){.base_offset = -1, .append_time_ms = -1, .log_start = -1};
+    pp->error = find_partition(q, w, t, pp);
+    if (pp->error != KAFKA_NONE) return;
+    plog *log = broker_partition_log(pp->p, &d);
+    if (!log) {
+        pp->error = atomic_load(&pp->p->gone) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_KAFKA_STORAGE_ERROR;
+        return;
+    }
+    batch_rules rules = plog_rules(log);
+    batch_checked checked = {0};
+    uint8_t *bytes = (uint8_t *)(uintptr_t)pp->records.p; /* the frame is ours to write to */
+    if (batch_check(bytes, pp->records.n, &rules, q->version, q->b->now.wall_ms, &checked)) {
+        pp->error = check_producer(q, w, pp, &checked.header);
+        if (pp->error == KAFKA_NONE && !plog_append(log, &checked, PLOG_CLIENT, q->b->now.wall_ms, &pp->out)) {
+            pp->error = pp->out.error;
+            pp->message = pp->out.message;
+        }
+        if (pp->error == KAFKA_NONE) partition_note_append(pp->p);
+    } else {
+        pp->error = checked.error;
+        pp->message = checked.message;
+        pp->bad_count = checked.bad_count;
+        pp->bad = ARENA_ARRAY(q->a, int32_t, (size_t)checked.bad_count + 1);
+        memcpy(pp->bad, checked.bad, (size_t)checked.bad_count * sizeof pp->bad[0]);
+    }
+    batch_checked_free(&checked);
+}
+
+static void put_partition(request *q, const produce_partition *pp)
+{
+    wire_out *o = &q->out;
+    bool ok = pp->error == KAFKA_NONE;
+    wire_put_i32(o, pp->index);
+    wire_put_i16(o, (int16_t)pp->error);
+    wire_put_i64(o, ok ? pp->out.base_offset : -1);
+    wire_put_i64(o, ok ? pp->out.append_time_ms : -1);
+    if (q->version >= 5) wire_put_i64(o, ok ? pp->out.log_start : -1);
+    if (q->version >= 8) {
+        str message = pp->message ? str_z(pp->message) : WIRE_NULL;
+        wire_put_len(o, pp->bad_count);
+        for (int i = 0; i < pp->bad_count; i++) {
+            wire_put_i32(o, pp->bad[i]);
+            wire_put_nstr(o, message);
+            wire_put_tags(o);
+        }
+        wire_put_nstr(o, message);
+    }
+    wire_put_tags(o);
+}
+
+/* Writes the response; for acks=0 only whether something failed, which closes the connection as Kafka does. */
+static bool answer(produce *w)
+{
+    request *q = w->q;
+    bool failed = false;
+    request_begin(q);
+    wire_out *o = &q->out;
+    wire_put_len(o, w->topics_len);
+    for (int32_t i = 0; i < w->topics_len; i++) {
+        const produce_topic *t = &w->topics[i];
+        if (q->version >= 13)
+            wire_put_uuid(o, t->id);
+        else
+            wire_put_str(o, t->name);
+        wire_put_len(o, t->partitions_len);
+        for (int32_t k = 0; k < t->partitions_len; k++) {
+            put_partition(q, &t->partitions[k]);
+            failed = failed || t->partitions[k].error != KAFKA_NONE;
+        }
+        wire_put_tags(o);
+    }
+    wire_put_i32(o, 0);
+    wire_put_tags(o);
+    if (w->acks == 0) q->close = failed;
+    return w->acks == 0;
+}
+
+static void on_synced(sync_wait *wait, bool ok)
+{
+    produce_partition *pp = container_of(wait, produce_partition, wait);
+    produce *w = pp->of;
+    if (!ok) pp->error = KAFKA_KAFKA_STORAGE_ERROR;
+    broker_partition_release(pp->p);
+    pp->p = NULL;
+    if (--w->waiting == 0) request_done(w->q, answer(w));
+}
+
+/* Waits for what acks=all promises; lets go of the partitions that nothing is waited for. */
+static void wait_for_disk(produce *w, produce_partition *pp)
+{
+    bool wait = w->acks == -1 && pp->error == KAFKA_NONE;
+    pp->wait.done = on_synced;
+    if (wait && !partition_wait_sync(pp->p, &pp->wait, pp->out.last_offset + 1)) {
+        w->waiting++;
+        return;
+    }
+    broker_partition_release(pp->p);
+    pp->p = NULL;
+}
+
+api_outcome api_produce(request *q)
+{
+    produce *w = ARENA_NEW(q->a, produce);
+    w->q = q;
+    w->producer_id = -1;
+    if (!decode(q, w)) return API_MALFORMED;
+    kafka_error error = check_request(w);
+    for (int32_t i = 0; i < w->topics_len; i++) {
+        for (int32_t k = 0; k < w->topics[i].partitions_len; k++) {
+            produce_partition *pp = &w->topics[i].partitions[k];
+            if (error == KAFKA_NONE)
+                append(q, w, &w->topics[i], pp);
+            else
+                pp->error = error;
+        }
+    }
+    for (int32_t i = 0; i < w->topics_len; i++)
+        for (int32_t k = 0; k < w->topics[i].partitions_len; k++) wait_for_disk(w, &w->topics[i].partitions[k]);
+    if (w->waiting > 0) return API_PARKED;
+    return answer(w) ? API_SILENT : API_ANSWERED;
+}

@@ -1,0 +1,362 @@
+/* Connections: requests in order, responses in order, and what runs when nothing more can be done at once. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "broker/api.h"
+#include "broker/broker_core.h"
+
+/* A client that pipelines more than this waits until answers went out; librdkafka sends Produce up to 1,000,000 deep. */
+enum { CONN_REQUESTS_MAX = 256, CONN_BYTES_MAX = 64 << 20, RESPONSE_HEAD_BYTES = 4 };
+
+typedef struct response {
+    broker_response r; /* first: what the server holds */
+    broker *b;
+    buf bytes;
+    response_cut *cuts;
+    size_t cuts_len;
+    file **files; /* per part: the file behind an extent, NULL for memory */
+} response;
+
+/* ---- writing a response ------------------------------------------------------------------------------------------ */
+
+void request_begin(request *q)
+{
+    buf_clear(&q->bytes);
+    for (size_t i = 0; i < q->cuts_len; i++) segment_file_unref(q->cuts[i].extent.file);
+    q->cuts_len = 0;
+    q->out = (wire_out){&q->bytes, q->in.flexible};
+    write_i32(&q->bytes, 0);
+    write_i32(&q->bytes, q->correlation);
+    /* ApiVersions keeps the old header for ever, so that a client can read the answer before it knows anything. */
+    if (q->key != 18) wire_put_tags(&q->out);
+}
+
+void request_add_extent(request *q, plog_extent e)
+{
+    if (q->cuts_len == q->cuts_cap) {
+        q->cuts_cap = q->cuts_cap ? q->cuts_cap * 2 : 4;
+        q->cuts = realloc(q->cuts, q->cuts_cap * sizeof q->cuts[0]);
+        check(q->cuts);
+    }
+    q->cuts[q->cuts_len++] = (response_cut){q->bytes.len, e};
+}
+
+size_t request_size(const request *q)
+{
+    size_t n = q->bytes.len;
+    for (size_t i = 0; i < q->cuts_len; i++) n += q->cuts[i].extent.n;
+    return n;
+}
+
+static void add_memory(response *r, broker_part *parts, size_t from, size_t to)
+{
+    if (from == to) return;
+    parts[r->r.parts_len++] = (broker_part){(const uint8_t *)r->bytes.data + from, to - from, -1, 0};
+}
+
+/* Takes bytes and extents over from the request. */
+static broker_response *response_of(request *q)
+{
+    response *r = calloc(1, sizeof *r);
+    check(r);
+    r->b = q->b;
+    r->r.size = request_size(q);
+    r->bytes = q->bytes;
+    r->cuts = q->cuts;
+    r->cuts_len = q->cuts_len;
+    q->bytes = (buf){0};
+    q->cuts = NULL;
+    q->cuts_len = q->cuts_cap = 0;
+    store_be32(r->bytes.data, (uint32_t)(r->r.size - RESPONSE_HEAD_BYTES));
+    broker_part *parts = calloc(2 * r->cuts_len + 1, sizeof *parts);
+    r->files = calloc(2 * r->cuts_len + 1, sizeof *r->files);
+    check(parts && r->files);
+    r->r.parts = parts;
+    size_t at = 0;
+    for (size_t i = 0; i < r->cuts_len; i++) {
+        add_memory(r, parts, at, r->cuts[i].at);
+        at = r->cuts[i].at;
+        file *f = segment_file_handle(r->cuts[i].extent.file);
+        r->files[r->r.parts_len] = f;
+        parts[r->r.parts_len++] = (broker_part){NULL, r->cuts[i].extent.n, file_fd(f), (int64_t)r->cuts[i].extent.at};
+    }
+    add_memory(r, parts, at, r->bytes.len);
+    atomic_fetch_add(&q->b->responses, 1);
+    return &r->r;
+}
+
+void broker_response_free(broker_response *base)
+{
+    if (!base) return;
+    response *r = (response *)base;
+    for (size_t i = 0; i < r->cuts_len; i++) segment_file_unref(r->cuts[i].extent.file);
+    atomic_fetch_sub(&r->b->responses, 1);
+    buf_free(&r->bytes);
+    free(r->cuts);
+    free(r->files);
+    free((void *)(uintptr_t)r->r.parts);
+    free(r);
+}
+
+bool broker_response_bytes(const broker_response *base, buf *out, diag *d)
+{
+    const response *r = (const response *)base;
+    for (size_t i = 0; i < r->r.parts_len; i++) {
+        const broker_part *part = &r->r.parts[i];
+        if (part->bytes) {
+            buf_add(out, part->bytes, part->n);
+            continue;
+        }
+        if (!file_read_all(r->files[i], (uint64_t)part->position, buf_reserve(out, part->n), part->n, d)) return false;
+        out->len += part->n;
+    }
+    return true;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------ */
+
+static void request_free(request *q)
+{
+    check(!delay_is_set(&q->timer));
+    for (size_t i = 0; i < q->cuts_len; i++) segment_file_unref(q->cuts[i].extent.file);
+    free(q->cuts);
+    free(q->frame);
+    buf_free(&q->bytes);
+    arena_free(q->a);
+    free(q);
+}
+
+static void activate(broker_conn *c)
+{
+    if (c->active) return;
+    c->active = true;
+    c->active_next = c->b->active;
+    c->b->active = c;
+}
+
+void request_done(request *q, bool silent)
+{
+    check(q->state == REQUEST_PARKED || q->state == REQUEST_QUEUED);
+    q->state = silent ? REQUEST_SILENT : REQUEST_DONE;
+    q->cancel = NULL;
+    delay_cancel(&q->b->timers, &q->timer);
+    if (q->c)
+        activate(q->c);
+    else
+        request_free(q);
+}
+
+/* Reads the header and runs the handler. false: the connection is to be closed. */
+static bool run(request *q, const uint8_t *frame, size_t n)
+{
+    api_parsed parsed = api_parse(q, frame, n);
+    if (parsed == API_BAD) return false;
+    if (parsed == API_VERSION) {
+        q->version = 0;
+        q->in.flexible = false;
+        q->unsupported = true;
+    }
+    api_outcome outcome = q->api->handle(q);
+    if (outcome == API_MALFORMED) {
+        log_debug("broker", "malformed %s v%d", q->api->name, q->version);
+        return false;
+    }
+    if (outcome == API_PARKED) {
+        if (q->state == REQUEST_QUEUED) q->state = REQUEST_PARKED;
+        return true;
+    }
+    request_done(q, outcome == API_SILENT);
+    return true;
+}
+
+/* What may run while an earlier request of the connection is unanswered: Produce behind Produce, nothing else. */
+static bool may_run(const broker_conn *c, const request *q)
+{
+    for (const request *before = c->head; before != q; before = before->next) {
+        if (before->state == REQUEST_DONE || before->state == REQUEST_SILENT) continue;
+        if (before->state == REQUEST_QUEUED || before->key != 0 || q->key != 0) return false;
+    }
+    return true;
+}
+
+static void unlink_request(broker_conn *c, request *q)
+{
+    request **at = &c->head;
+    request *last = NULL;
+    while (*at != q) {
+        last = *at;
+        at = &(*at)->next;
+    }
+    *at = q->next;
+    if (c->tail == q) c->tail = last;
+    c->queued--;
+    c->bytes -= q->frame_len;
+}
+
+static void fail_conn(broker_conn *c, request *q)
+{
+    unlink_request(c, q);
+    request_free(q);
+    c->must_close = true;
+    activate(c);
+}
+
+bool broker_conn_request(broker_conn *c, uint8_t *frame, size_t n, broker_time now)
+{
+    broker *b = c->b;
+    broker_enter(b, now);
+    if (c->must_close) return false;
+    request *q = calloc(1, sizeof *q);
+    check(q);
+    q->b = b;
+    q->c = c;
+    q->a = arena_new();
+    q->key = n >= 2 ? (int16_t)load_be16(frame) : -1;
+    q->frame_len = n;
+    if (c->tail)
+        c->tail->next = q;
+    else
+        c->head = q;
+    c->tail = q;
+    c->queued++;
+    c->bytes += n;
+    if (may_run(c, q)) {
+        if (!run(q, frame, n)) fail_conn(c, q);
+    } else {
+        q->frame = malloc(n ? n : 1);
+        check(q->frame);
+        if (n > 0) memcpy(q->frame, frame, n);
+    }
+    broker_settle(b);
+    return !c->must_close;
+}
+
+/* Drops answered requests that send nothing, then starts what waited behind them. */
+static void advance(broker_conn *c)
+{
+    while (c->head && c->head->state == REQUEST_SILENT) {
+        request *q = c->head;
+        if (q->close) c->must_close = true;
+        unlink_request(c, q);
+        request_free(q);
+    }
+    for (request *q = c->head, *next; q && !c->must_close; q = next) {
+        next = q->next;
+        if (q->state != REQUEST_QUEUED) continue;
+        if (!may_run(c, q)) break;
+        check(q->frame);
+        if (!run(q, q->frame, q->frame_len)) fail_conn(c, q);
+    }
+}
+
+void broker_settle(broker *b)
+{
+    bool more = true;
+    while (more) {
+        more = broker_run_touched(b);
+        while (b->active) {
+            broker_conn *c = b->active;
+            b->active = c->active_next;
+            c->active = false;
+            advance(c);
+            /* conn_ready runs while the connection cannot go away: nothing here closes one. */
+            if (b->hooks->conn_ready && (c->must_close || (c->head && c->head->state == REQUEST_DONE))) {
+                b->hooks->conn_ready(b->hooks->user, c);
+            }
+            more = true;
+        }
+        if (!more) more = broker_run_inline_syncs(b);
+    }
+}
+
+/* ---- connections --------------------------------------------------------------------------------------------------- */
+
+static char *copy_text(str s)
+{
+    char *p = strndup(s.p ? s.p : "", s.n);
+    check(p);
+    return p;
+}
+
+broker_conn *broker_conn_open(broker *b, const broker_conn_options *options)
+{
+    broker_conn *c = calloc(1, sizeof *c);
+    check(c);
+    c->b = b;
+    c->user = options->user;
+    c->peer_host = copy_text(options->peer_host);
+    c->host = copy_text(options->advertised_host);
+    c->port = options->advertised_port;
+    b->conns++;
+    return c;
+}
+
+void broker_conn_close(broker_conn *c)
+{
+    broker *b = c->b;
+    c->must_close = true;
+    for (request *q = c->head, *next; q; q = next) {
+        next = q->next;
+        q->c = NULL;
+        if (q->state != REQUEST_PARKED) {
+            request_free(q);
+        } else if (q->cancel) {
+            q->cancel(q);
+            delay_cancel(&b->timers, &q->timer);
+            request_free(q);
+        }
+        /* Else it completes unseen: its records are on their way to the disk, and request_done frees it. */
+    }
+    for (broker_conn **at = &b->active; *at; at = &(*at)->active_next) {
+        if (*at != c) continue;
+        *at = c->active_next;
+        break;
+    }
+    b->conns--;
+    free(c->peer_host);
+    free(c->host);
+    free(c);
+}
+
+void *broker_conn_user(const broker_conn *c)
+{
+    return c->user;
+}
+
+bool broker_conn_wants_input(const broker_conn *c)
+{
+    return !c->must_close && c->queued < CONN_REQUESTS_MAX && c->bytes < CONN_BYTES_MAX;
+}
+
+bool broker_conn_must_close(const broker_conn *c)
+{
+    return c->must_close;
+}
+
+size_t broker_conn_memory(const broker_conn *c)
+{
+    size_t n = 0;
+    for (const request *q = c->head; q; q = q->next) {
+        n += sizeof *q + q->bytes.cap + (q->frame ? q->frame_len : 0) + arena_used(q->a);
+    }
+    return n;
+}
+
+broker_response *broker_conn_take(broker_conn *c)
+{
+    request *q = c->head;
+    if (!q || q->state != REQUEST_DONE) return NULL;
+    broker_response *r = response_of(q);
+    if (q->close) c->must_close = true;
+    unlink_request(c, q);
+    request_free(q);
+    /* Silent ones behind it hold nobody up. */
+    while (c->head && c->head->state == REQUEST_SILENT) {
+        q = c->head;
+        if (q->close) c->must_close = true;
+        unlink_request(c, q);
+        request_free(q);
+    }
+    return r;
+}

@@ -1,0 +1,428 @@
+#include "broker/meta.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+struct meta_log {
+    file *f;
+    char *path;
+    uint64_t end;
+    bool failed;
+};
+
+/* Kinds of record; the numbers are on disk. */
+enum {
+    META_CLUSTER = 1,
+    META_EPOCH = 2,
+    META_TOPIC = 3,
+    META_TOPIC_DELETED = 4,
+    META_PARTITIONS = 5,
+    META_TOPIC_CONFIGS = 6,
+    META_BROKER_CONFIGS = 7,
+    META_PRODUCERS = 8,
+    META_INTERNAL = 9,
+};
+
+enum { META_FRAME = 8, META_RECORD_MAX = 16 << 20, META_REWRITE_BYTES = 1 << 20 };
+
+/* ---- writing ------------------------------------------------------------------------------------------------- */
+
+static size_t frame_begin(buf *out, uint8_t kind)
+{
+    size_t at = out->len;
+    write_i32(out, 0);
+    write_i32(out, 0);
+    write_u8(out, kind);
+    return at;
+}
+
+static void frame_end(buf *out, size_t at)
+{
+    size_t n = out->len - at - META_FRAME;
+    store_be32(out->data + at, (uint32_t)n);
+    store_be32(out->data + at + 4, hash_crc32c(out->data + at + META_FRAME, n));
+}
+
+static void put_text(buf *out, str s)
+{
+    write_i32(out, (int32_t)s.n);
+    buf_add_str(out, s);
+}
+
+static void put_configs(buf *out, const config_set *configs)
+{
+    write_i32(out, (int32_t)configs->len);
+    for (size_t i = 0; i < configs->len; i++) {
+        put_text(out, str_z(configs->entries[i].def->name));
+        put_text(out, str_z(configs->entries[i].value));
+    }
+}
+
+static void put_topic(buf *out, const topic *t, int32_t partitions)
+{
+    size_t at = frame_begin(out, META_TOPIC);
+    buf_add(out, t->id, 16);
+    put_text(out, str_z(t->name));
+    write_i32(out, partitions);
+    write_u8(out, t->internal);
+    put_configs(out, &t->configs);
+    frame_end(out, at);
+}
+
+static void put_number(buf *out, uint8_t kind, int64_t number)
+{
+    size_t at = frame_begin(out, kind);
+    write_i64(out, number);
+    frame_end(out, at);
+}
+
+static void put_broker_configs(buf *out, bool defaults, const config_set *configs)
+{
+    size_t at = frame_begin(out, META_BROKER_CONFIGS);
+    write_u8(out, defaults);
+    put_configs(out, configs);
+    frame_end(out, at);
+}
+
+static void put_epoch(buf *out, int32_t epoch, bool clean)
+{
+    size_t at = frame_begin(out, META_EPOCH);
+    write_i32(out, epoch);
+    write_u8(out, clean);
+    frame_end(out, at);
+}
+
+static void put_cluster(buf *out, const char *id)
+{
+    size_t at = frame_begin(out, META_CLUSTER);
+    put_text(out, str_z(id));
+    frame_end(out, at);
+}
+
+/* Appends and syncs; a write that failed half way is cut off again, so that the next one does not follow garbage. */
+static bool append(broker *b, buf *out, diag *d)
+{
+    meta_log *m = b->meta_log;
+    bool ok = false;
+    if (m->failed) {
+        diag_set(d, DIAG_IO, "the metadata log failed before; restart after the disk is repaired");
+    } else if (!file_write(m->f, m->end, out->data, out->len, d)) {
+        diag ignored = {0};
+        m->failed = !file_truncate(m->f, m->end, &ignored);
+    } else if (!file_sync(m->f, FILE_SYNC_DATA, d)) {
+        m->failed = true;
+    } else {
+        m->end += out->len;
+        ok = true;
+    }
+    buf_free(out);
+    return ok;
+}
+
+bool meta_write_cluster(broker *b, diag *d)
+{
+    buf out = {0};
+    put_cluster(&out, b->cluster_id);
+    return append(b, &out, d);
+}
+
+bool meta_write_epoch(broker *b, int32_t epoch, bool clean, diag *d)
+{
+    buf out = {0};
+    put_epoch(&out, epoch, clean);
+    return append(b, &out, d);
+}
+
+bool meta_write_topic(broker *b, const topic *t, int32_t partitions, diag *d)
+{
+    buf out = {0};
+    put_topic(&out, t, partitions);
+    return append(b, &out, d);
+}
+
+bool meta_write_topic_deleted(broker *b, const topic *t, diag *d)
+{
+    buf out = {0};
+    size_t at = frame_begin(&out, META_TOPIC_DELETED);
+    buf_add(&out, t->id, 16);
+    frame_end(&out, at);
+    return append(b, &out, d);
+}
+
+bool meta_write_partitions(broker *b, const topic *t, int32_t partitions, diag *d)
+{
+    buf out = {0};
+    size_t at = frame_begin(&out, META_PARTITIONS);
+    buf_add(&out, t->id, 16);
+    write_i32(&out, partitions);
+    frame_end(&out, at);
+    return append(b, &out, d);
+}
+
+bool meta_write_topic_configs(broker *b, const topic *t, const config_set *configs, diag *d)
+{
+    buf out = {0};
+    size_t at = frame_begin(&out, META_TOPIC_CONFIGS);
+    buf_add(&out, t->id, 16);
+    put_configs(&out, configs);
+    frame_end(&out, at);
+    return append(b, &out, d);
+}
+
+bool meta_write_broker_configs(broker *b, bool defaults, const config_set *configs, diag *d)
+{
+    buf out = {0};
+    put_broker_configs(&out, defaults, configs);
+    return append(b, &out, d);
+}
+
+bool meta_write_producers(broker *b, int64_t next, diag *d)
+{
+    buf out = {0};
+    put_number(&out, META_PRODUCERS, next);
+    return append(b, &out, d);
+}
+
+bool meta_write_internal(broker *b, int64_t next, diag *d)
+{
+    buf out = {0};
+    put_number(&out, META_INTERNAL, next);
+    return append(b, &out, d);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------- */
+
+static str get_text(reader *r)
+{
+    int32_t n = read_i32(r);
+    if (n < 0) r->failed = true;
+    const uint8_t *p = r->failed ? NULL : read_bytes(r, (size_t)n);
+    return str_of(p ? (const char *)p : "", p ? (size_t)n : 0);
+}
+
+/* A config that this version does not know any more is left out: its topic goes on with the default. */
+static void get_configs(reader *r, const config_def *(*find)(str), config_set *out)
+{
+    config_set_free(out);
+    int32_t n = read_i32(r);
+    for (int32_t i = 0; i < n && !r->failed; i++) {
+        str name = get_text(r);
+        str value = get_text(r);
+        const config_def *def = find(name);
+        if (def && !r->failed)
+            config_set_put(out, def, value);
+        else if (!r->failed)
+            log_warn("broker", "metadata: config %.*s is not known any more", STR_ARG(name));
+    }
+}
+
+static void grow_partitions(broker *b, topic *t, int32_t count)
+{
+    t->partitions = realloc(t->partitions, (size_t)count * sizeof t->partitions[0]);
+    check(t->partitions);
+    for (int32_t i = t->partitions_len; i < count; i++) t->partitions[i] = partition_new(b, t, i);
+    if (count > t->partitions_len) t->partitions_len = count;
+}
+
+static void drop_topic(broker *b, topic *t)
+{
+    map_remove(&b->topics_by_name, str_z(t->name));
+    map_remove(&b->topics_by_id, str_of((const char *)t->id, 16));
+    for (int32_t i = 0; i < t->partitions_len; i++) broker_partition_release(t->partitions[i]);
+    t->partitions_len = 0;
+    topic_unref(t);
+}
+
+static bool load_topic(broker *b, reader *r)
+{
+    const uint8_t *id = read_bytes(r, 16);
+    str name = get_text(r);
+    int32_t partitions = read_i32(r);
+    bool internal = read_u8(r) != 0;
+    if (r->failed || partitions <= 0 || partitions > 1000000 || !topic_name_ok(name)) return false;
+    if (map_get(&b->topics_by_name, name)) return false;
+    topic *t = topic_new(name, id);
+    t->internal = internal;
+    get_configs(r, config_topic_def, &t->configs);
+    map_put(&b->topics_by_name, name, t);
+    map_put(&b->topics_by_id, str_of((const char *)id, 16), t);
+    grow_partitions(b, t, partitions);
+    return !r->failed;
+}
+
+static bool load_topic_change(broker *b, uint8_t kind, reader *r)
+{
+    const uint8_t *id = read_bytes(r, 16);
+    topic *t = id ? map_get(&b->topics_by_id, str_of((const char *)id, 16)) : NULL;
+    if (!t) return false;
+    if (kind == META_TOPIC_DELETED) {
+        drop_topic(b, t);
+    } else if (kind == META_TOPIC_CONFIGS) {
+        get_configs(r, config_topic_def, &t->configs);
+    } else {
+        int32_t count = read_i32(r);
+        if (r->failed || count < t->partitions_len || count > 1000000) return false;
+        grow_partitions(b, t, count);
+    }
+    return !r->failed;
+}
+
+static bool load_record(broker *b, reader *r, bool *clean)
+{
+    uint8_t kind = read_u8(r);
+    bool defaults;
+    str id;
+    switch (kind) {
+    case META_CLUSTER:
+        id = get_text(r);
+        if (r->failed || id.n >= sizeof b->cluster_id) return false;
+        memcpy(b->cluster_id, id.p, id.n);
+        b->cluster_id[id.n] = '\0';
+        return true;
+    case META_EPOCH:
+        b->leader_epoch = read_i32(r);
+        *clean = read_u8(r) != 0;
+        return !r->failed && b->leader_epoch >= 0;
+    case META_TOPIC: return load_topic(b, r);
+    case META_TOPIC_DELETED:
+    case META_PARTITIONS:
+    case META_TOPIC_CONFIGS: return load_topic_change(b, kind, r);
+    case META_BROKER_CONFIGS:
+        defaults = read_u8(r) != 0;
+        get_configs(r, config_broker_def, defaults ? &b->fallback : &b->dynamic);
+        return !r->failed;
+    case META_PRODUCERS: b->producer_next = b->producer_end = read_i64(r); return !r->failed;
+    case META_INTERNAL: b->internal_next = read_i64(r); return !r->failed;
+    default: return false;
+    }
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i]) return false;
+    return true;
+}
+
+/*
+ * Applies frame after frame. Only one record is ever unsynced, so what is wrong at the very end is a torn write (a short
+ * frame, a bad CRC in the last one, zeros of a file that grew before its bytes came); anywhere else it is damage.
+ */
+static bool load_frames(broker *b, const uint8_t *p, size_t n, size_t *good, bool *clean, diag *d)
+{
+    size_t at = 0;
+    while (at < n) {
+        size_t left = n - at;
+        uint32_t size = left >= META_FRAME ? load_be32(p + at) : 0;
+        bool fits = left >= META_FRAME && size > 0 && size <= META_RECORD_MAX && size <= left - META_FRAME;
+        if (!fits || hash_crc32c(p + at + META_FRAME, size) != load_be32(p + at + 4)) {
+            bool torn = fits ? size == left - META_FRAME
+                             : left < META_FRAME || (size > 0 && size <= META_RECORD_MAX) || all_zero(p + at, left);
+            if (!torn) {
+                return diag_set(d, DIAG_CORRUPT, "the metadata log %s is damaged at byte %zu", b->meta_log->path, at);
+            }
+            log_warn("broker", "cut a torn record of %zu bytes off %s", left, b->meta_log->path);
+            break;
+        }
+        reader r = reader_of(p + at + META_FRAME, size);
+        if (!load_record(b, &r, clean)) {
+            return diag_set(d, DIAG_CORRUPT, "the metadata log %s holds a record at byte %zu that makes no sense",
+                            b->meta_log->path, at);
+        }
+        at += META_FRAME + size;
+    }
+    *good = at;
+    return true;
+}
+
+/* All that is current, as a log that begins anew. */
+static void snapshot(broker *b, buf *out, bool clean)
+{
+    put_cluster(out, b->cluster_id);
+    put_epoch(out, b->leader_epoch, clean);
+    if (b->producer_end > 0) put_number(out, META_PRODUCERS, b->producer_end);
+    if (b->internal_next > 0) put_number(out, META_INTERNAL, b->internal_next);
+    if (b->dynamic.len) put_broker_configs(out, false, &b->dynamic);
+    if (b->fallback.len) put_broker_configs(out, true, &b->fallback);
+    void *value;
+    for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);) {
+        topic *t = value;
+        put_topic(out, t, t->partitions_len);
+    }
+}
+
+/* Writes the snapshot beside the log and puts it in the log's place; the old file is good until the rename is. */
+static bool rewrite(broker *b, const char *folder, buf *out, diag *d)
+{
+    meta_log *m = b->meta_log;
+    buf path = {0};
+    buf_printf(&path, "%s.new", m->path);
+    const char *fresh = buf_z(&path);
+    file *f = NULL;
+    bool ok = fs_open(b->fs, fresh, FILE_CREATE, &f, d) && file_truncate(f, 0, d) &&
+              file_write(f, 0, out->data, out->len, d) && file_sync(f, FILE_SYNC_ALL, d) &&
+              fs_rename(b->fs, fresh, m->path, d) && fs_sync_dir(b->fs, folder, d);
+    buf_free(&path);
+    if (!ok) {
+        file_close(f);
+        return false;
+    }
+    file_close(m->f);
+    m->f = f;
+    m->end = out->len;
+    return true;
+}
+
+static bool load(broker *b, const char *folder, bool *clean, diag *d)
+{
+    meta_log *m = b->meta_log;
+    uint64_t size;
+    if (!file_size(m->f, &size, d)) return false;
+    uint8_t *p = malloc(size + 1);
+    check(p);
+    size_t good = 0;
+    bool ok = file_read_all(m->f, 0, p, size, d) && load_frames(b, p, size, &good, clean, d);
+    free(p);
+    if (!ok) return false;
+    m->end = good;
+    if (good < size && !(file_truncate(m->f, good, d) && file_sync(m->f, FILE_SYNC_ALL, d))) return false;
+    if (good < META_REWRITE_BYTES) return true;
+    buf out = {0};
+    snapshot(b, &out, *clean);
+    ok = out.len > good / 2 || rewrite(b, folder, &out, d);
+    buf_free(&out);
+    return ok;
+}
+
+bool meta_open(broker *b, bool *clean, diag *d)
+{
+    buf folder = {0};
+    buf path = {0};
+    buf_printf(&folder, "%s/broker", b->data_dir);
+    buf_printf(&path, "%s/metadata.log", buf_z(&folder));
+    meta_log *m = calloc(1, sizeof *m);
+    check(m);
+    b->meta_log = m;
+    m->path = path.data ? strdup(buf_z(&path)) : NULL;
+    check(m->path);
+    *clean = true;
+    bool ok = fs_mkdirs(b->fs, buf_z(&folder), d);
+    bool fresh = ok && !fs_exists(b->fs, m->path);
+    ok = ok && fs_open(b->fs, m->path, FILE_CREATE, &m->f, d) && (!fresh || fs_sync_dir(b->fs, buf_z(&folder), d)) &&
+         load(b, buf_z(&folder), clean, d);
+    buf_free(&folder);
+    buf_free(&path);
+    return ok;
+}
+
+void meta_close(meta_log *m)
+{
+    if (!m) return;
+    file_close(m->f);
+    free(m->path);
+    free(m);
+}
