@@ -8,7 +8,8 @@
 #include "engine/func/table.h"
 
 static const func_name *const families[] = {
-    func_family_basic, func_family_math, func_family_trig, func_family_string, agg_family_basic,
+    func_family_basic, func_family_math, func_family_trig, func_family_string, func_family_time,
+    func_family_array, func_family_map, func_family_lambda, func_family_table, agg_family_basic,
 };
 
 /* Built once and kept until the process ends: `const func *` are compared and stored everywhere. */

@@ -1,29 +1,5 @@
 /* Expressions: operators, casts, predicates, lazy branches, scopes of errors, constructors. */
-#include "engine/expr_run.h"
-#include "tests/support/engine/mini.h"
-#include "tests/unit/unit.h"
-
-typedef struct example {
-    const char *text;
-    const char *want;
-} example;
-
-static void examples(const example *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        arena *a = arena_new();
-        const char *got = mini_eval(a, rows[i].text);
-        ck_assert_msg(strncmp(got, rows[i].want, strlen(rows[i].want)) == 0 &&
-                          (strncmp(got, "ERROR", 5) == 0 || strlen(got) == strlen(rows[i].want)),
-                      "%s: got %s, want %s", rows[i].text, got, rows[i].want);
-        arena_free(a);
-    }
-}
-#define EXAMPLES(...)                                                                                                  \
-    do {                                                                                                               \
-        static const example rows[] = {__VA_ARGS__};                                                                   \
-        examples(rows, sizeof rows / sizeof rows[0]);                                                                  \
-    } while (0)
+#include "tests/support/engine/examples.h"
 
 START_TEST(integers_wrap_and_divide_toward_zero)
 {
