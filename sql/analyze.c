@@ -187,9 +187,26 @@ static bool check_table_calls(const ast_expr *e, table_calls *c)
     return true;
 }
 
+/* The first call of a function that does not exist. */
+static ast_visit visit_unknown(const ast_expr *e, void *arg)
+{
+    const ast_expr **found = arg;
+    if (e->kind != AST_EXPR_CALL || func_find(e->u.call.function.text)) return AST_VISIT_CONTINUE;
+    *found = e;
+    return AST_VISIT_STOP;
+}
+
+static bool check_functions(const ast_expr *e, diag *d)
+{
+    const ast_expr *unknown = NULL;
+    ast_expr_walk(e, visit_unknown, &unknown);
+    return !unknown || func_get(unknown->u.call.function.text, unknown->u.call.function.at, d);
+}
+
 static bool check_item_functions(analysis *an, const analysis_item *item, diag *d)
 {
     if (item->kind == AST_ITEM_STAR) return true;
+    if (!check_functions(item->e, d)) return false;
     if (typeck_find_aggregate(item->e)) an->aggregates = true;
     if (!typeck_find_table_function(item->e)) return true;
     an->table_functions = true;
@@ -410,6 +427,7 @@ bool analyze_query(arena *a, const catalog *c, const settings *s, const ast_quer
     for (uint32_t i = 0; i < q->items_n; i++) {
         if (!add_item(out, &q->items[i], &names, d) || !check_item_functions(out, &out->items[i], d)) return false;
     }
+    if (q->having && !check_functions(out->having, d)) return false;
     if (q->having && typeck_find_aggregate(out->having)) out->aggregates = true;
     return check_clauses(out, d);
 }
