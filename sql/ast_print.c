@@ -17,9 +17,10 @@ static void print_in_quotes(buf *out, str s, char quote)
     buf_add_char(out, quote);
 }
 
-/* Legal names that some place of the grammar reads as a keyword first. */
+/* Legal names that some place reads as something else first: a keyword, or digits behind a point. */
 static bool is_ambiguous(str name)
 {
+    if (name.p[0] >= '0' && name.p[0] <= '9') return true;
     static const char *const words[] = {"ALTER", "ARRAY", "ASSERT", "DEFINE", "EXPLAIN", "FUNCTION",
                                         "MAP",   "SET",   "SHOW",   "STRUCT", "TABLES",  "UNDEFINE"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -144,13 +145,18 @@ static void print_list(buf *out, const ast_exprs *list)
     }
 }
 
-/* A sign binds less than -> and []: its operand needs parentheses in front of them. */
-static void print_base(buf *out, const ast_expr *base)
+static bool is_number(const ast_expr *e)
 {
-    bool sign = base->kind == AST_EXPR_NEGATE || base->kind == AST_EXPR_PLUS;
-    if (sign) buf_add_char(out, '(');
+    return e->kind >= AST_EXPR_INTEGER && e->kind <= AST_EXPR_DECIMAL;
+}
+
+/* A sign binds less than -> and []; a number there would take the sign in front of it. */
+void ast_print_base(const ast_expr *base, buf *out)
+{
+    bool parens = base->kind == AST_EXPR_NEGATE || base->kind == AST_EXPR_PLUS || is_number(base);
+    if (parens) buf_add_char(out, '(');
     ast_print_expr(base, out);
-    if (sign) buf_add_char(out, ')');
+    if (parens) buf_add_char(out, ')');
 }
 
 static void print_binary(buf *out, const ast_expr *e)
@@ -160,11 +166,6 @@ static void print_binary(buf *out, const ast_expr *e)
     buf_printf(out, " %s ", op_text(e->u.binary.op));
     ast_print_expr(e->u.binary.right, out);
     buf_add_char(out, ')');
-}
-
-static bool is_number(const ast_expr *e)
-{
-    return e->kind >= AST_EXPR_INTEGER && e->kind <= AST_EXPR_DECIMAL;
 }
 
 /* A minus before a number would become part of it, and before another minus a comment. */
@@ -307,12 +308,12 @@ void ast_print_expr(const ast_expr *e, buf *out)
     case AST_EXPR_LAMBDA_VAR: ast_print_name(e->u.name.text, out); break;
     case AST_EXPR_UNIT: buf_add_z(out, ast_unit_name(e->u.unit)); break;
     case AST_EXPR_FIELD:
-        print_base(out, e->u.field.base);
+        ast_print_base(e->u.field.base, out);
         buf_add_z(out, "->");
         ast_print_name(e->u.field.name.text, out);
         break;
     case AST_EXPR_SUBSCRIPT:
-        print_base(out, e->u.subscript.base);
+        ast_print_base(e->u.subscript.base, out);
         buf_add_char(out, '[');
         ast_print_expr(e->u.subscript.index, out);
         buf_add_char(out, ']');

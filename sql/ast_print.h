@@ -22,6 +22,8 @@ void ast_print_string(str s, buf *out);
 void ast_print_type(const ast_type *t, buf *out);
 /* An expression. */
 void ast_print_expr(const ast_expr *e, buf *out);
+/* An expression as it stands in front of -> and [], in parentheses where it needs them. */
+void ast_print_base(const ast_expr *base, buf *out);
 /* A query over several lines, as ksqlDB lays it out, without a line end behind it. */
 void ast_print_query(const ast_query *q, buf *out);
 /* A statement without its `;`. */

@@ -27,13 +27,7 @@ static void print_item(buf *out, const ast_select_item *item)
         buf_add_char(out, '*');
         break;
     case AST_ITEM_STRUCT_STAR:
-        if (item->expr->kind == AST_EXPR_NEGATE || item->expr->kind == AST_EXPR_PLUS) {
-            buf_add_char(out, '(');
-            ast_print_expr(item->expr, out);
-            buf_add_char(out, ')');
-        } else {
-            ast_print_expr(item->expr, out);
-        }
+        ast_print_base(item->expr, out);
         buf_add_z(out, "->*");
         break;
     }

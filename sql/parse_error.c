@@ -61,7 +61,7 @@ typedef struct finding {
     diag *d;
 } finding;
 
-enum { LOOK_AHEAD = 4, EXPECTED_MAX = 256, EXPECTED_SHOWN = 3 };
+enum { LOOK_AHEAD = 4, EXPECTED_MAX = 256, EXPECTED_SHOWN = 8 };
 
 /* Would the parser go on for `far` tokens if `kind` stood at the failing place, in its stead or before it? */
 static bool goes_on(const finding *f, const void *parser, int kind, bool before, uint32_t far)
@@ -95,19 +95,6 @@ static int missing_bracket(const finding *f)
     return 0;
 }
 
-static bool reserved_word(const finding *f, const void *parser)
-{
-    token t = f->t->items[f->at];
-    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false, LOOK_AHEAD))
-        return false;
-    str word = token_text(f->source, t);
-    diag_at(f->d, token_span(t), DIAG_SYNTAX,
-            "Syntax Error\n\"%.*s\" is a reserved keyword and it can't be used as an identifier. "
-            "You can use it as an identifier by escaping it as `%.*s`",
-            STR_ARG(word), STR_ARG(word));
-    return true;
-}
-
 /* The same keyword once, and what belongs together in one place: ARRAY[ and ARRAY< are ARRAY. */
 static uint32_t expected_kinds(const void *parser, uint16_t *kinds)
 {
@@ -119,12 +106,64 @@ static uint32_t expected_kinds(const void *parser, uint16_t *kinds)
     return n;
 }
 
+static bool contains(const uint16_t *kinds, uint32_t n, int kind)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (kinds[i] == kind) return true;
+    }
+    return false;
+}
+
+/* The three kinds of number literals are one thing to a reader; returns how many things are left. */
+static uint32_t merge_numbers(uint16_t *kinds, uint32_t n)
+{
+    if (!contains(kinds, n, TK_DECIMAL_VALUE)) return n;
+    uint32_t out = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (kinds[i] != TK_INTEGER_VALUE && kinds[i] != TK_FLOAT_VALUE) kinds[out++] = kinds[i];
+    }
+    return out;
+}
+
 static void expected_text(const uint16_t *kinds, uint32_t n, buf *out)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (i > 0) buf_add_z(out, i + 1 == n ? " or " : ", ");
-        buf_add_z(out, token_kind_name(kinds[i]));
+        buf_add_z(out, kinds[i] == TK_DECIMAL_VALUE ? "number" : token_kind_name(kinds[i]));
     }
+}
+
+/* What people write who know another SQL, and how it is said here. */
+static void hint_habit(const finding *f, const uint16_t *kinds, uint32_t n)
+{
+    const token *t = f->t->items;
+    uint32_t at = f->at;
+    str word = token_text(f->source, t[at]), before = token_text(f->source, t[at - 1]);
+    if (str_ieq(before, STR("EMIT"))) diag_hint(f->d, "EMIT is followed by CHANGES or FINAL");
+    if (str_ieq(word, STR("ORDER")) || (str_ieq(word, STR("BY")) && str_ieq(before, STR("ORDER")))) {
+        diag_hint(f->d, "A stream has no end to sort at: there is no ORDER BY");
+    }
+    if (t[at].kind == TK_DISTINCT) diag_hint(f->d, "There is no SELECT DISTINCT: use GROUP BY");
+    if (t[at].kind == TK_EQ && t[at - 1].kind == TK_EQ) diag_hint(f->d, "Values are compared with a single =");
+    if (contains(kinds, n, TK_JOIN) && t[at].kind == TK_COMMA) {
+        diag_hint(f->d, "Sources are put together with JOIN ... ON ...");
+    }
+    if (contains(kinds, n, TK_ON)) diag_hint(f->d, "A JOIN needs its condition: ON a.x = b.y");
+    if (t[at].kind == TK_SELECT && at > 1 && t[at - 1].kind == TK_LP) diag_hint(f->d, "There are no nested queries");
+}
+
+static bool reserved_word(const finding *f, const void *parser)
+{
+    token t = f->t->items[f->at];
+    if (!token_is_keyword(t.kind) || token_is_name(t.kind) || !goes_on(f, parser, TK_IDENT, false, LOOK_AHEAD))
+        return false;
+    str word = token_text(f->source, t);
+    diag_at(f->d, token_span(t), DIAG_SYNTAX,
+            "Syntax Error\n\"%.*s\" is a reserved keyword and it can't be used as an identifier. "
+            "You can use it as an identifier by escaping it as `%.*s`",
+            STR_ARG(word), STR_ARG(word));
+    hint_habit(f, NULL, 0);
+    return true;
 }
 
 /* A misspelt keyword reads as a name: FORM for FROM. */
@@ -185,8 +224,8 @@ static void explain(const void *parser, void *arg)
         return;
     }
     uint16_t kinds[EXPECTED_MAX];
-    uint32_t n = expected_kinds(parser, kinds);
-    if (n == 1 && goes_on(f, parser, kinds[0], true, 1)) {
+    uint32_t n = merge_numbers(kinds, expected_kinds(parser, kinds));
+    if (n == 1 && kinds[0] != TK_DECIMAL_VALUE && goes_on(f, parser, kinds[0], true, 1)) {
         missing_at(f, kinds[0]);
     } else if (n > 0 && n <= EXPECTED_SHOWN) {
         buf b = {0};
@@ -196,6 +235,7 @@ static void explain(const void *parser, void *arg)
     } else {
         at_or_near(f);
     }
+    hint_habit(f, kinds, n);
     hint_keyword(f, kinds, n);
 }
 
