@@ -19,8 +19,8 @@
 typedef struct datepattern datepattern;
 
 /*
- * Compiles DateTimeFormatter letters (G u y Y Q q M L w W D d F E e c a h K k H m s S A n N V z O X x Z p), quotes and
- * optional sections. NULL and an error for an illegal pattern.
+ * Compiles DateTimeFormatter letters (G u y Y Q q M L w W D d F E e c a h K k H m s S A n N g V z O X x Z p), quotes
+ * and optional sections. NULL and an error for an illegal pattern.
  */
 const datepattern *datepattern_compile(arena *a, str pattern, diag *d);
 
@@ -43,8 +43,11 @@ bool datepattern_parse_local_date(const datepattern *p, str text, int64_t *days,
 
 typedef struct fastdate fastdate;
 
-/* Compiles a pattern of commons-lang's FastDateFormat (SimpleDateFormat letters), which PARSE_DATE uses. */
-const fastdate *fastdate_compile(arena *a, str pattern, diag *d);
+/*
+ * Compiles a pattern of commons-lang's FastDateFormat (SimpleDateFormat letters), which PARSE_DATE uses. Two-digit
+ * years lie between 80 years before this_year and 19 years behind it.
+ */
+const fastdate *fastdate_compile(arena *a, str pattern, int this_year, diag *d);
 /* PARSE_DATE: lenient calendar, zone GMT unless the text names one; an error when a time of day is left over. */
 bool fastdate_parse_date(const fastdate *f, str text, int64_t *days, diag *d);
 
