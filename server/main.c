@@ -17,6 +17,7 @@
 #include "server/loop.h"
 #include "server/options.h"
 #include "server/server.h"
+#include "server/test_cases.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -292,9 +293,22 @@ typedef struct subcommand {
     const char *help;
 } subcommand;
 
+/* ---- test ---------------------------------------------------------------------------------------------------- */
+
+static int test_command(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--cases") == 0) return test_cases_main();
+    bool asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    fprintf(asked ? stdout : stderr, "usage: weir test --cases\n\nRuns one test case a line (JSON) from standard input and answers each "
+                                     "with one line.\n");
+    return asked ? EXIT_DONE : EXIT_USAGE;
+}
+
+
 static const subcommand subcommands[] = {
     {"serve", serve_command, "the server: Kafka protocol and HTTP APIs"},
     {"run", run_command, "run the statements of a file until stopped"},
+    {"test", test_command, "run a streaming application's SQL against given inputs"},
 };
 
 static int general_help(void)
