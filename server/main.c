@@ -285,14 +285,6 @@ static int prompt_command(int argc, char **argv)
     return code;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------ */
-
-typedef struct subcommand {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *help;
-} subcommand;
-
 /* ---- test ---------------------------------------------------------------------------------------------------- */
 
 static int test_command(int argc, char **argv)
@@ -304,6 +296,13 @@ static int test_command(int argc, char **argv)
     return asked ? EXIT_DONE : EXIT_USAGE;
 }
 
+/* ---- the rest ------------------------------------------------------------------------------------------------ */
+
+typedef struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} subcommand;
 
 static const subcommand subcommands[] = {
     {"serve", serve_command, "the server: Kafka protocol and HTTP APIs"},
