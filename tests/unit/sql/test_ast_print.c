@@ -134,7 +134,8 @@ static const char *const corpus[] = {
     "REDUCE(a, 0, (s, x) => CASE WHEN x > s THEN x ELSE s END) FROM s;",
     "SELECT DATEADD(DAYS, 1, d), DATEADD(DAY, 1, d) FROM s;",
     "SELECT COUNT(*), COUNT(), f(*) FROM s;",
-    "SELECT -a, - -1, -(-1), -(5), -9223372036854775808, a - -1, a-1, 1-1, +a, - + -b, -a->b, (-a)[1], -(a)[1], -(1)[1], s.`1a` FROM s;",
+    "SELECT -a, - -1, -(-1), -(5), -9223372036854775808, a - -1, a-1, 1-1, +a, - + -b, -a->b, (-a)[1], -(a)[1], "
+    "-(1)[1], s.`1a` FROM s;",
     "SELECT 1.0, .5, 5., 007.50, 0.000, DECIMAL '1.20', DECIMAL '12', DECIMAL '-1E3', DECIMAL '1.5e-3' FROM s;",
     "SELECT 1E3, 1.5E-300, 0E0, -2.5e10, 1.7976931348623157E308, 123456789.123E0 FROM s;",
     "SELECT 'it''s', '', 'a;b', '\xC3\xA4\xE2\x82\xAC' FROM s;",
