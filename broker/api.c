@@ -6,8 +6,8 @@
 #define NEVER INT16_MAX
 
 /*
- * Ranges of Apache Kafka 4 (KIP-896 took the oldest away). Produce is advertised from 0 although only 3 and up are served:
- * librdkafka before 2.11.1 sends uncompressed to a broker that does not list Produce 0 (KAFKA-18659).
+ * Ranges of Apache Kafka 4 (KIP-896 took the oldest away). Produce is advertised from 0 although only 3 and up are
+ * served: librdkafka before 2.11.1 sends uncompressed to a broker that does not list Produce 0 (KAFKA-18659).
  */
 static const api table[] = {
     {0, 0, 13, 3, 9, "Produce", api_produce},

@@ -32,8 +32,8 @@ typedef enum api_parsed {
 } api_parsed;
 
 /*
- * Reads the header of a frame into q (key, version, correlation, client id, reader of the body). The frame must stay as long as
- * q->in is used.
+ * Reads the header of a frame into q (key, version, correlation, client id, reader of the body). The frame must stay
+ * as long as q->in is used.
  */
 api_parsed api_parse(request *q, const uint8_t *frame, size_t n);
 

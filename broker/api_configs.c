@@ -16,7 +16,7 @@ static bool broker_resource(request *q, str name, bool *defaults)
     return name.n == 0 || (str_to_i64(name, &id) && id == q->b->node_id);
 }
 
-/* ---- DescribeConfigs ----------------------------------------------------------------------------------------------------- */
+/* ---- DescribeConfigs ----------------------------------------------------------------------------------- */
 
 typedef struct described {
     int8_t type;
@@ -172,7 +172,7 @@ api_outcome api_describe_configs(request *q)
     return API_ANSWERED;
 }
 
-/* ---- altering ------------------------------------------------------------------------------------------------------------- */
+/* ---- altering ------------------------------------------------------------------------------------------ */
 
 enum { ALTER_SET = 0, ALTER_DELETE = 1, ALTER_APPEND = 2, ALTER_SUBTRACT = 3 };
 

@@ -1,4 +1,7 @@
-/* Fetch: what there is to read, as extents of segment files; parked until there is enough or the client's time is up. */
+/*
+ * Fetch: what there is to read, as extents of segment files; parked until there is enough or the client's
+ * time is up.
+ */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -27,7 +30,7 @@ typedef struct fetch {
     int8_t isolation;
 } fetch;
 
-/* ---- finding out what there is ------------------------------------------------------------------------------------- */
+/* ---- finding out what there is ------------------------------------------------------------------------- */
 
 static void look_up(fetch *w, const fetch_part *part, fetch_result *r)
 {
@@ -96,7 +99,7 @@ static void let_go(fetch *w)
     }
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------------ */
+/* ---- the answer ---------------------------------------------------------------------------------------- */
 
 static void put_aborted(fetch *w, const fetch_part *part, const fetch_result *r)
 {
@@ -207,7 +210,7 @@ static void answer(fetch *w)
     let_go(w);
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------------------------- */
 
 static void stop_waiting(fetch *w)
 {
@@ -243,8 +246,8 @@ static void on_time(delay_timer *t)
 }
 
 /*
- * Puts the Fetch on the list of each partition. The results keep their references to the partitions but not to files: what
- * is read in the end is looked up again.
+ * Puts the Fetch on the list of each partition. The results keep their references to the partitions but not to
+ * files: what is read in the end is looked up again.
  */
 static void start_waiting(fetch *w)
 {
@@ -274,7 +277,7 @@ void api_fetch_retry(request *q, bool final)
     request_done(q, false);
 }
 
-/* ---- the request --------------------------------------------------------------------------------------------------------- */
+/* ---- the request --------------------------------------------------------------------------------------- */
 
 static api_outcome answer_error(request *q, kafka_error error)
 {

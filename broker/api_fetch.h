@@ -39,9 +39,9 @@ typedef struct fetch_request {
 void fetch_request_add(fetch_request *f, arena *a, fetch_part *part, bool forgotten);
 
 /*
- * Finds, makes or closes the session as the request says; *out is NULL for a Fetch without session, else a reference that
- * fetch_session_leave gives back. *incremental says whether the answer names only what changed. A Fetch of the same session
- * that is still parked is answered first.
+ * Finds, makes or closes the session as the request says; *out is NULL for a Fetch without session, else a reference
+ * that fetch_session_leave gives back. *incremental says whether the answer names only what changed. A Fetch of the
+ * same session that is still parked is answered first.
  */
 kafka_error fetch_session_find(broker *b, request *q, const fetch_request *f, fetch_session **out, bool *incremental);
 /* The partitions in the order in which they are served; pointers live as long as the reference. */

@@ -3,7 +3,7 @@
 #include "broker/api.h"
 #include "broker/group.h"
 
-/* ---- JoinGroup ----------------------------------------------------------------------------------------------------- */
+/* ---- JoinGroup ----------------------------------------------------------------------------------------- */
 
 static void put_join_members(request *q, const join_answer *answer)
 {
@@ -73,7 +73,7 @@ api_outcome api_join_group(request *q)
     return API_PARKED;
 }
 
-/* ---- SyncGroup ------------------------------------------------------------------------------------------------------- */
+/* ---- SyncGroup ----------------------------------------------------------------------------------------- */
 
 void api_answer_sync(request *q, kafka_error error, const group *g, str assignment)
 {
@@ -117,7 +117,7 @@ api_outcome api_sync_group(request *q)
     return API_PARKED;
 }
 
-/* ---- Heartbeat ------------------------------------------------------------------------------------------------------- */
+/* ---- Heartbeat ----------------------------------------------------------------------------------------- */
 
 api_outcome api_heartbeat(request *q)
 {
@@ -136,7 +136,7 @@ api_outcome api_heartbeat(request *q)
     return API_ANSWERED;
 }
 
-/* ---- LeaveGroup ------------------------------------------------------------------------------------------------------- */
+/* ---- LeaveGroup ---------------------------------------------------------------------------------------- */
 
 typedef struct leaver {
     str member_id, instance;

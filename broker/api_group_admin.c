@@ -5,7 +5,7 @@
 
 enum { GROUP_OPERATIONS = 0xd48, OPERATIONS_NOT_ASKED = INT32_MIN };
 
-/* ---- DescribeGroups --------------------------------------------------------------------------------------------------- */
+/* ---- DescribeGroups ------------------------------------------------------------------------------------ */
 
 static void put_group_members(request *q, const group *g)
 {
@@ -65,7 +65,7 @@ api_outcome api_describe_groups(request *q)
     return API_ANSWERED;
 }
 
-/* ---- ListGroups --------------------------------------------------------------------------------------------------------- */
+/* ---- ListGroups ---------------------------------------------------------------------------------------- */
 
 static bool is_one_of(const str *list, int32_t n, const char *name)
 {
@@ -112,7 +112,7 @@ api_outcome api_list_groups(request *q)
     return API_ANSWERED;
 }
 
-/* ---- DeleteGroups ------------------------------------------------------------------------------------------------------- */
+/* ---- DeleteGroups -------------------------------------------------------------------------------------- */
 
 typedef struct removal {
     sync_wait wait;
@@ -199,7 +199,7 @@ api_outcome api_delete_groups(request *q)
     return API_ANSWERED;
 }
 
-/* ---- OffsetDelete -------------------------------------------------------------------------------------------------------- */
+/* ---- OffsetDelete -------------------------------------------------------------------------------------- */
 
 typedef struct offset_removal {
     sync_wait wait;
@@ -302,7 +302,7 @@ api_outcome api_offset_delete(request *q)
     return API_ANSWERED;
 }
 
-/* ---- DescribeLogDirs ------------------------------------------------------------------------------------------------------ */
+/* ---- DescribeLogDirs ----------------------------------------------------------------------------------- */
 
 static void put_log_size(wire_out *o, broker_partition *p)
 {

@@ -4,12 +4,15 @@
 #include "base/check.h"
 #include "broker/api.h"
 
-/* All operations that make sense on the resource, as Kafka answers without an authorizer (AclOperation codes as bits). */
+/*
+ * All operations that make sense on the resource, as Kafka answers without an authorizer (AclOperation codes
+ * as bits).
+ */
 enum { TOPIC_OPERATIONS = 0xdf8, CLUSTER_OPERATIONS = 0x1fa0, OPERATIONS_NOT_ASKED = INT32_MIN };
 
 static const uint8_t zero_id[16];
 
-/* ---- Metadata ---------------------------------------------------------------------------------------------------- */
+/* ---- Metadata ------------------------------------------------------------------------------------------ */
 
 typedef struct wanted_topic {
     str name; /* p == NULL: by id */
@@ -168,7 +171,7 @@ api_outcome api_metadata(request *q)
     return API_ANSWERED;
 }
 
-/* ---- FindCoordinator ---------------------------------------------------------------------------------------------- */
+/* ---- FindCoordinator ----------------------------------------------------------------------------------- */
 
 static kafka_error find_coordinator(broker *b, str key, int8_t type)
 {
@@ -225,7 +228,7 @@ api_outcome api_find_coordinator(request *q)
     return API_ANSWERED;
 }
 
-/* ---- DescribeCluster ------------------------------------------------------------------------------------------------ */
+/* ---- DescribeCluster ----------------------------------------------------------------------------------- */
 
 api_outcome api_describe_cluster(request *q)
 {
@@ -261,7 +264,7 @@ api_outcome api_describe_cluster(request *q)
     return API_ANSWERED;
 }
 
-/* ---- DescribeTopicPartitions ------------------------------------------------------------------------------------------ */
+/* ---- DescribeTopicPartitions --------------------------------------------------------------------------- */
 
 enum { DESCRIBE_PARTITIONS_MAX = 2000 };
 

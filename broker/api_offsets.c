@@ -21,7 +21,7 @@ static plog *log_of(request *q, str topic_name, int32_t index, int32_t epoch, br
     return NULL;
 }
 
-/* ---- ListOffsets ------------------------------------------------------------------------------------------------- */
+/* ---- ListOffsets --------------------------------------------------------------------------------------- */
 
 /* Targets below zero that are no timestamps; each is known from a version on. */
 enum {
@@ -175,7 +175,7 @@ api_outcome api_list_offsets(request *q)
     return API_ANSWERED;
 }
 
-/* ---- OffsetForLeaderEpoch ------------------------------------------------------------------------------------------- */
+/* ---- OffsetForLeaderEpoch ------------------------------------------------------------------------------ */
 
 static void put_epoch_end(request *q, str topic_name, int32_t index, int32_t current, int32_t epoch)
 {
@@ -234,7 +234,7 @@ api_outcome api_offset_for_leader_epoch(request *q)
     return wire_failed(in) ? API_MALFORMED : API_ANSWERED;
 }
 
-/* ---- DeleteRecords ---------------------------------------------------------------------------------------------------- */
+/* ---- DeleteRecords ------------------------------------------------------------------------------------- */
 
 static kafka_error delete_records(request *q, str topic_name, int32_t index, int64_t offset, int64_t *low)
 {

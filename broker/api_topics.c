@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "broker/api.h"
 
-/* ---- CreateTopics ------------------------------------------------------------------------------------------------ */
+/* ---- CreateTopics -------------------------------------------------------------------------------------- */
 
 typedef struct new_topic {
     str name;
@@ -170,7 +170,7 @@ api_outcome api_create_topics(request *q)
     return API_ANSWERED;
 }
 
-/* ---- DeleteTopics ---------------------------------------------------------------------------------------------------- */
+/* ---- DeleteTopics -------------------------------------------------------------------------------------- */
 
 typedef struct doomed {
     str name; /* p == NULL: by id */
@@ -252,7 +252,7 @@ api_outcome api_delete_topics(request *q)
     return API_ANSWERED;
 }
 
-/* ---- CreatePartitions -------------------------------------------------------------------------------------------------- */
+/* ---- CreatePartitions ---------------------------------------------------------------------------------- */
 
 typedef struct growing {
     str name;

@@ -9,7 +9,7 @@ static kafka_error fenced(kafka_error error, bool knows)
     return error == KAFKA_PRODUCER_FENCED && !knows ? KAFKA_INVALID_PRODUCER_EPOCH : error;
 }
 
-/* ---- InitProducerId ---------------------------------------------------------------------------------------------------- */
+/* ---- InitProducerId ------------------------------------------------------------------------------------ */
 
 static void answer_init(request *q, kafka_error error, int64_t producer_id, int16_t epoch)
 {
@@ -56,7 +56,7 @@ api_outcome api_init_producer_id(request *q)
     return API_PARKED;
 }
 
-/* ---- AddPartitionsToTxn -------------------------------------------------------------------------------------------------- */
+/* ---- AddPartitionsToTxn -------------------------------------------------------------------------------- */
 
 typedef struct add_topic {
     str name;
@@ -231,7 +231,7 @@ api_outcome api_add_partitions_to_txn(request *q)
     return API_ANSWERED;
 }
 
-/* ---- AddOffsetsToTxn ------------------------------------------------------------------------------------------------------ */
+/* ---- AddOffsetsToTxn ----------------------------------------------------------------------------------- */
 
 static void answer_error(request *q, kafka_error error)
 {
@@ -270,7 +270,7 @@ api_outcome api_add_offsets_to_txn(request *q)
     return API_PARKED;
 }
 
-/* ---- EndTxn ------------------------------------------------------------------------------------------------------------------ */
+/* ---- EndTxn -------------------------------------------------------------------------------------------- */
 
 api_outcome api_end_txn(request *q)
 {

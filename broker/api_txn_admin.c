@@ -1,10 +1,13 @@
-/* Looking at transactions and ending them by hand: WriteTxnMarkers, DescribeProducers, DescribeTransactions, ListTransactions. */
+/*
+ * Looking at transactions and ending them by hand: WriteTxnMarkers, DescribeProducers, DescribeTransactions,
+ * ListTransactions.
+ */
 #include "base/check.h"
 #include "broker/api.h"
 #include "broker/group.h"
 #include "broker/txn.h"
 
-/* ---- WriteTxnMarkers ---------------------------------------------------------------------------------------------------- */
+/* ---- WriteTxnMarkers ----------------------------------------------------------------------------------- */
 
 static kafka_error write_marker(request *q, str topic_name, int32_t index, int64_t producer_id, int16_t epoch,
                                 int32_t coordinator_epoch, bool commit)
@@ -87,7 +90,7 @@ api_outcome api_write_txn_markers(request *q)
     return API_ANSWERED;
 }
 
-/* ---- DescribeProducers ---------------------------------------------------------------------------------------------------- */
+/* ---- DescribeProducers --------------------------------------------------------------------------------- */
 
 static void put_producers(request *q, str topic_name, int32_t index)
 {
@@ -143,7 +146,7 @@ api_outcome api_describe_producers(request *q)
     return wire_failed(in) ? API_MALFORMED : API_ANSWERED;
 }
 
-/* ---- DescribeTransactions -------------------------------------------------------------------------------------------------- */
+/* ---- DescribeTransactions ------------------------------------------------------------------------------ */
 
 static void put_txn_topics(wire_out *o, const txn *t)
 {
@@ -224,7 +227,7 @@ api_outcome api_describe_transactions(request *q)
     return API_ANSWERED;
 }
 
-/* ---- ListTransactions ------------------------------------------------------------------------------------------------------ */
+/* ---- ListTransactions ---------------------------------------------------------------------------------- */
 
 typedef struct txn_filter {
     int32_t states_len, ids_len;

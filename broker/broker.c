@@ -20,7 +20,7 @@ void broker_enter(broker *b, broker_time now)
     atomic_store(&b->wall_ms, now.wall_ms);
 }
 
-/* ---- random ids -------------------------------------------------------------------------------------------------- */
+/* ---- random ids ---------------------------------------------------------------------------------------- */
 
 void broker_random(broker *b, void *p, size_t n)
 {
@@ -94,7 +94,7 @@ str broker_cluster_id(const broker *b)
     return str_z(b->cluster_id);
 }
 
-/* ---- internal producers -------------------------------------------------------------------------------------------- */
+/* ---- internal producers -------------------------------------------------------------------------------- */
 
 bool broker_producer_reserve(broker *b, int32_t count, int64_t *first, diag *d)
 {
@@ -135,7 +135,7 @@ void broker_producer_show(broker *b, int64_t producer_id, int16_t epoch, str tra
     internal_free(old);
 }
 
-/* ---- posts and time -------------------------------------------------------------------------------------------------- */
+/* ---- posts and time ------------------------------------------------------------------------------------ */
 
 void broker_post(broker *b, void (*fn)(void *arg, broker_time now), void *arg)
 {
@@ -189,7 +189,7 @@ static void look_for_expired(delay_timer *t)
     broker_timer(b, t, interval < EXPIRY_LOOK_MS ? interval : EXPIRY_LOOK_MS);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 static bool set_fixed(broker *b, const broker_options *options, diag *d)
 {

@@ -8,16 +8,16 @@
  *
  * Threads. One thread, "the loop thread", owns connections, groups, transactions and timers: broker_conn_*, broker_run,
  * broker_sync_done and everything marked "loop thread". Functions marked "any thread" take the locks that they need:
- * topics are guarded by one mutex of the metadata, logs by their own. Whoever stands on another thread and needs the loop
- * thread posts a function to it with broker_post.
+ * topics are guarded by one mutex of the metadata, logs by their own. Whoever stands on another thread and needs the
+ * loop thread posts a function to it with broker_post.
  *
  * Ownership. A broker_partition is counted: broker_partition_get takes a reference, broker_partition_release gives it
  * back; a deleted topic's partitions live until the last reference is gone (appends to them fail). Strings in
  * results borrow from the arena that was passed in.
  *
  * A server's life with it:
- *     broker_open; per connection broker_conn_open, for each frame broker_conn_request, then broker_conn_take until NULL
- *     (also when hooks.conn_ready says so), broker_response_free after the bytes went out, broker_conn_close;
+ *     broker_open; per connection broker_conn_open, for each frame broker_conn_request, then broker_conn_take until
+ * NULL     (also when hooks.conn_ready says so), broker_response_free after the bytes went out, broker_conn_close;
  *     hooks.sync -> on a sync thread broker_partition_sync, then on the loop thread broker_sync_done;
  *     hooks.wake or broker_next_deadline reached -> broker_run; at the end broker_close.
  */
@@ -74,15 +74,18 @@ typedef struct broker_hooks {
      * at the end of broker_conn_request and broker_run itself (tests, tools).
      */
     void (*sync)(void *user, broker_partition *p);
-    /* From any thread: have broker_run called on the loop thread soon. Not repeated until broker_run ran. NULL is allowed. */
+    /*
+     * From any thread: have broker_run called on the loop thread soon. Not repeated until broker_run ran.
+     * NULL is allowed.
+     */
     void (*wake)(void *user);
 } broker_hooks;
 
-/* ---- life: loop thread ------------------------------------------------------------------------------------ */
+/* ---- life: loop thread --------------------------------------------------------------------------------- */
 
 /*
- * Opens the data folder (made when absent): metadata log, topics, groups and transactions. The caller holds the folder's
- * lock. files and hooks must outlive the broker. NULL and an error when the folder cannot be used.
+ * Opens the data folder (made when absent): metadata log, topics, groups and transactions. The caller holds the
+ * folder's lock. files and hooks must outlive the broker. NULL and an error when the folder cannot be used.
  */
 broker *broker_open(fs *files, str data_dir, const broker_options *options, const broker_hooks *hooks, broker_time now,
                     diag *d);
@@ -108,7 +111,7 @@ void broker_post(broker *b, void (*fn)(void *arg, broker_time now), void *arg);
 /* Any thread, meant for a cleaner thread: retention and compaction of every partition, one pass. */
 void broker_clean(broker *b, broker_time now);
 
-/* ---- connections: loop thread ------------------------------------------------------------------------------ */
+/* ---- connections: loop thread -------------------------------------------------------------------------- */
 
 /* How a connection came in. Slices are copied. */
 typedef struct broker_conn_options {
@@ -168,7 +171,7 @@ void broker_response_free(broker_response *r);
 /* Appends the whole response to out, reading its file parts. For transports that need bytes (TLS) and for tests. */
 bool broker_response_bytes(const broker_response *r, buf *out, diag *d);
 
-/* ---- topics: any thread -------------------------------------------------------------------------------------- */
+/* ---- topics: any thread -------------------------------------------------------------------------------- */
 
 /* A topic as listings show it. */
 typedef struct broker_topic_info {
@@ -179,8 +182,8 @@ typedef struct broker_topic_info {
 } broker_topic_info;
 
 /*
- * Makes a topic and writes it to the metadata log, synced. partitions -1: num.partitions. Errors: DIAG_EXISTS, DIAG_INVALID
- * (name, count, a config).
+ * Makes a topic and writes it to the metadata log, synced. partitions -1: num.partitions. Errors: DIAG_EXISTS,
+ * DIAG_INVALID (name, count, a config).
  */
 bool broker_topic_create(broker *b, str name, int32_t partitions, const broker_config_entry *configs,
                          size_t configs_len, diag *d);
@@ -209,7 +212,7 @@ bool broker_config_value(broker *b, str config, arena *a, str *out);
 /* The cluster id that clients see, valid as long as the broker. */
 str broker_cluster_id(const broker *b);
 
-/* ---- partitions: any thread ---------------------------------------------------------------------------------- */
+/* ---- partitions: any thread ---------------------------------------------------------------------------- */
 
 /* A partition with a reference taken, or NULL when it does not exist. */
 broker_partition *broker_partition_get(broker *b, str topic, int32_t partition);
@@ -217,7 +220,10 @@ broker_partition *broker_partition_get(broker *b, str topic, int32_t partition);
 /* Gives a reference back. NULL is allowed. */
 void broker_partition_release(broker_partition *p);
 
-/* The partition's log, opened at first use; NULL and an error when it cannot be opened. Valid while the reference is. */
+/*
+ * The partition's log, opened at first use; NULL and an error when it cannot be opened. Valid while the
+ * reference is.
+ */
 plog *broker_partition_log(broker_partition *p, diag *d);
 
 /* The id of the partition's topic (16 bytes) and its index. */
@@ -255,7 +261,7 @@ void broker_watch_add(broker_partition *p, broker_watch *w, void (*fn)(void *arg
 /* Ends it; fn does not run any more when this returns. */
 void broker_watch_remove(broker_partition *p, broker_watch *w);
 
-/* ---- internal producers: any thread ---------------------------------------------------------------------------- */
+/* ---- internal producers: any thread -------------------------------------------------------------------- */
 
 /*
  * Internal producer ids come from a range of their own, below 2^53 so that JavaScript clients read them exactly. The
@@ -266,11 +272,14 @@ void broker_watch_remove(broker_partition *p, broker_watch *w);
 /* Takes count consecutive internal producer ids, never given out before; durable. The first goes to *first. */
 bool broker_producer_reserve(broker *b, int32_t count, int64_t *first, diag *d);
 
-/* Shows (or, with an empty transactional_id, hides) an internal producer in ListTransactions and DescribeTransactions. */
+/*
+ * Shows (or, with an empty transactional_id, hides) an internal producer in ListTransactions and
+ * DescribeTransactions.
+ */
 void broker_producer_show(broker *b, int64_t producer_id, int16_t epoch, str transactional_id, bool ongoing,
                           broker_time started);
 
-/* ---- groups: loop thread (post from elsewhere) ------------------------------------------------------------------- */
+/* ---- groups: loop thread (post from elsewhere) --------------------------------------------------------- */
 
 /* A group as listings show it. */
 typedef struct broker_group_info {

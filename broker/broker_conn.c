@@ -6,7 +6,10 @@
 #include "broker/api.h"
 #include "broker/broker_core.h"
 
-/* A client that pipelines more than this waits until answers went out; librdkafka sends Produce up to 1,000,000 deep. */
+/*
+ * A client that pipelines more than this waits until answers went out; librdkafka sends Produce up to
+ * 1,000,000 deep.
+ */
 enum { CONN_REQUESTS_MAX = 256, CONN_BYTES_MAX = 64 << 20, RESPONSE_HEAD_BYTES = 4 };
 
 typedef struct response {
@@ -18,7 +21,7 @@ typedef struct response {
     file **files; /* per part: the file behind an extent, NULL for memory */
 } response;
 
-/* ---- writing a response ------------------------------------------------------------------------------------------ */
+/* ---- writing a response -------------------------------------------------------------------------------- */
 
 void request_begin(request *q)
 {
@@ -114,7 +117,7 @@ bool broker_response_bytes(const broker_response *base, buf *out, diag *d)
     return true;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------------------ */
 
 static void request_free(request *q)
 {
@@ -270,7 +273,7 @@ void broker_settle(broker *b)
     }
 }
 
-/* ---- connections --------------------------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------------------- */
 
 static char *copy_text(str s)
 {

@@ -1,8 +1,9 @@
 /*
- * broker/broker_core.h - what the files of the broker share: the broker itself, topics, partitions, connections, requests.
+ * broker/broker_core.h - what the files of the broker share: the broker itself, topics, partitions, connections,
+ * requests.
  *
- * Private to broker/. Fields say who may touch them: "loop" only the loop thread, "meta" whoever holds broker.meta_lock, "own"
- * whoever holds the partition's lock; atomics anyone.
+ * Private to broker/. Fields say who may touch them: "loop" only the loop thread, "meta" whoever holds
+ * broker.meta_lock, "own" whoever holds the partition's lock; atomics anyone.
  */
 #ifndef BROKER_BROKER_CORE_H
 #define BROKER_BROKER_CORE_H
@@ -146,8 +147,8 @@ typedef struct response_cut {
 } response_cut;
 
 /*
- * One request on its way. `in` reads the frame, whose bytes are only there until the handler returns: what a parked request needs
- * later is copied to its arena.
+ * One request on its way. `in` reads the frame, whose bytes are only there until the handler returns: what a parked
+ * request needs later is copied to its arena.
  */
 typedef struct request {
     broker *b;
@@ -185,7 +186,7 @@ struct broker_conn {
     broker_conn *active_next;
 };
 
-/* ---- broker_partition.c ---- */
+/* ---- broker_partition.c -------------------------------------------------------------------------------- */
 
 /* A new partition of a topic; takes a reference to the topic. */
 broker_partition *partition_new(broker *b, topic *t, int32_t index);
@@ -195,7 +196,10 @@ broker_partition *partition_ref(broker_partition *p);
 void topic_unref(topic *t);
 /* A new topic with one reference and no partitions. */
 topic *topic_new(str name, const uint8_t id[16]);
-/* Loop: calls w->done once everything below end is durable, or with false when it never will be. True: it is already. */
+/*
+ * Loop: calls w->done once everything below end is durable, or with false when it never will be. True: it is
+ * already.
+ */
 bool partition_wait_sync(broker_partition *p, sync_wait *w, int64_t end);
 /* Loop: notes that p was appended to, so that its sync becomes due by itself. */
 void partition_note_append(broker_partition *p);
@@ -214,7 +218,7 @@ void topic_apply_configs(broker *b, topic *t);
 /* The settings that a topic's logs get. meta_lock held. */
 plog_config topic_plog_config(broker *b, const topic *t);
 
-/* ---- broker_topic.c: meta_lock is taken inside unless said otherwise ---- */
+/* ---- broker_topic.c: meta_lock is taken inside unless said otherwise ----------------------------------- */
 
 /* Holding meta_lock: the topic of a name or an id, or NULL. */
 topic *topic_find(broker *b, str name);
@@ -253,16 +257,22 @@ int64_t broker_i64(broker *b, const char *name);
 bool broker_bool(broker *b, const char *name);
 /* Makes an internal topic when it does not exist yet; its number of partitions, or -1. */
 int32_t topic_internal(broker *b, const char *name, diag *d);
-/* Java's String.hashCode over UTF-16 units, without sign bit, modulo partitions: the place of a group or transactional id. */
+/*
+ * Java's String.hashCode over UTF-16 units, without sign bit, modulo partitions: the place of a group or
+ * transactional id.
+ */
 int32_t coordinator_partition(str id, int32_t partitions);
 /* n random bytes. Any thread. */
 void broker_random(broker *b, void *p, size_t n);
 /* "<prefix>-<random uuid>" in the arena. */
 str broker_member_id(broker *b, arena *a, str prefix);
 
-/* ---- broker_conn.c: loop thread ---- */
+/* ---- broker_conn.c: loop thread ------------------------------------------------------------------------ */
 
-/* Starts the response: length, correlation id and, in flexible versions, the header's tags. Drops what was written before. */
+/*
+ * Starts the response: length, correlation id and, in flexible versions, the header's tags. Drops what was
+ * written before.
+ */
 void request_begin(request *q);
 /* Adds a stretch of a file; takes over the reference. */
 void request_add_extent(request *q, plog_extent e);
@@ -275,7 +285,7 @@ void broker_settle(broker *b);
 /* Notes an entry into the loop thread's part with its time. */
 void broker_enter(broker *b, broker_time now);
 
-/* ---- delay of parked requests ---- */
+/* ---- delay of parked requests -------------------------------------------------------------------------- */
 
 /* Shorthands on broker.timers. */
 static inline void broker_timer(broker *b, delay_timer *t, int64_t delay_ms)

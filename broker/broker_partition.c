@@ -6,7 +6,7 @@
 #include "broker/broker_core.h"
 #include "broker/api.h"
 
-/* ---- life ---------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 topic *topic_new(str name, const uint8_t id[16])
 {
@@ -75,7 +75,7 @@ int32_t broker_partition_index(const broker_partition *p)
     return p->index;
 }
 
-/* ---- the log --------------------------------------------------------------------------------------------------- */
+/* ---- the log ------------------------------------------------------------------------------------------- */
 
 /* On the appending thread, after the end (or the last stable offset) moved. */
 static void on_append(void *arg, plog *log)
@@ -180,7 +180,7 @@ bool broker_append_marker(broker_partition *p, int64_t producer_id, int16_t epoc
     return true;
 }
 
-/* ---- being told of appends ----------------------------------------------------------------------------------- */
+/* ---- being told of appends ----------------------------------------------------------------------------- */
 
 void broker_watch_add(broker_partition *p, broker_watch *w, void (*fn)(void *arg, broker_partition *p), void *arg)
 {
@@ -244,7 +244,7 @@ bool broker_run_touched(broker *b)
     return any;
 }
 
-/* ---- syncs ----------------------------------------------------------------------------------------------------- */
+/* ---- syncs --------------------------------------------------------------------------------------------- */
 
 static void ask_sync(broker_partition *p)
 {
@@ -378,7 +378,7 @@ void partition_note_append(broker_partition *p)
     if (!delay_is_set(&b->sync_timer)) broker_timer(b, &b->sync_timer, SYNC_LOOK_MS);
 }
 
-/* ---- housekeeping ---------------------------------------------------------------------------------------------- */
+/* ---- housekeeping -------------------------------------------------------------------------------------- */
 
 static bool clean_partition(broker_partition *p, broker_time now)
 {

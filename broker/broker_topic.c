@@ -60,7 +60,7 @@ broker_partition *broker_partition_get(broker *b, str topic_name, int32_t partit
     return partition_by_name(b, topic_name, partition);
 }
 
-/* ---- configs --------------------------------------------------------------------------------------------------- */
+/* ---- configs ------------------------------------------------------------------------------------------- */
 
 config_view broker_view(broker *b, const topic *t)
 {
@@ -188,7 +188,7 @@ bool broker_topic_configure(broker *b, str name, const broker_config_entry *conf
     return ok;
 }
 
-/* ---- making ---------------------------------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------------------- */
 
 /* Names that differ only in '.' and '_' would give metrics of one name; Kafka refuses the second. */
 static bool collides(broker *b, str name, const char **with)
@@ -246,7 +246,10 @@ static kafka_error check_spec(broker *b, const topic_spec *spec, int32_t partiti
     return KAFKA_NONE;
 }
 
-/* Random, but never one of the reserved ids (0 and 1) nor one whose text begins with '-', which tools take for an option. */
+/*
+ * Random, but never one of the reserved ids (0 and 1) nor one whose text begins with '-', which tools take
+ * for an option.
+ */
 static void make_topic_id(broker *b, uint8_t id[16])
 {
     do {
@@ -343,7 +346,7 @@ kafka_error topic_grow(broker *b, str name, int32_t count, bool validate_only, d
     return error;
 }
 
-/* ---- deleting --------------------------------------------------------------------------------------------------- */
+/* ---- deleting ------------------------------------------------------------------------------------------ */
 
 /* Moves the partition's folder out of the way, so that a new topic of the same name begins empty. */
 static void remove_data(broker *b, broker_partition *p)
@@ -408,7 +411,7 @@ kafka_error topic_delete(broker *b, str name, const uint8_t *id, diag *d)
     return KAFKA_NONE;
 }
 
-/* ---- the facade -------------------------------------------------------------------------------------------------- */
+/* ---- the facade ---------------------------------------------------------------------------------------- */
 
 bool broker_topic_create(broker *b, str name, int32_t partitions, const broker_config_entry *configs,
                          size_t configs_len, diag *d)

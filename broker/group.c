@@ -5,31 +5,31 @@
 #include "base/check.h"
 #include "base/log.h"
 
-/* A member that never completed a round is dropped when it has been parked so long: its client has vanished (KIP-389 era). */
+/*
+ * A member that never completed a round is dropped when it has been parked so long: its client has vanished
+ * (KIP-389 era).
+ */
 enum { NEW_MEMBER_JOIN_MS = 300000 };
 
 static void prepare_rebalance(group *g);
-static void try_complete_join(group *g);
 
-/* ---- members --------------------------------------------------------------------------------------------------------- */
+/* ---- members ------------------------------------------------------------------------------------------- */
 
-static member *member_by_id(const group *g, str id)
+member *group_member(const group *g, str id)
 {
     return map_get(&g->members, id);
 }
 
-static bool is_leader(const group *g, const member *m)
+bool group_is_leader(const group *g, const member *m)
 {
     return g->leader && strcmp(g->leader, m->id) == 0;
 }
 
-static void set_state(group *g, group_state state)
+void group_set_state(group *g, group_state state)
 {
     g->state = state;
     g->state_ms = g->b->now.wall_ms;
 }
-
-static void remove_member(group *g, member *m);
 
 /* No sign of life for the session time-out. Parked requests are signs of life as long as their round goes on. */
 static void on_session(delay_timer *t)
@@ -41,10 +41,10 @@ static void on_session(delay_timer *t)
         return;
     }
     log_info("broker", "group %s: member %s timed out", g->id, m->id);
-    remove_member(g, m);
+    group_remove_member(g, m);
 }
 
-static void keep_alive(member *m)
+void member_keep_alive(member *m)
 {
     m->session.fire = on_session;
     broker_timer(m->g->b, &m->session, m->is_new ? NEW_MEMBER_JOIN_MS : m->session_ms);
@@ -79,7 +79,7 @@ static member *member_new(group *g, str id, const join_args *args)
     return m;
 }
 
-static void answer_sync_error(member *m, kafka_error error)
+void member_answer_sync_error(member *m, kafka_error error)
 {
     request *q = m->sync;
     m->sync = NULL;
@@ -102,27 +102,27 @@ static void after_removal(group *g)
     if (g->state == GROUP_STABLE || g->state == GROUP_COMPLETING)
         prepare_rebalance(g);
     else if (g->state == GROUP_PREPARING)
-        try_complete_join(g);
+        group_try_complete_join(g);
 }
 
 static void detach_member(group *g, member *m, kafka_error error)
 {
     if (m->joining) answer_join_error(m, error);
-    if (m->syncing) answer_sync_error(m, error);
+    if (m->syncing) member_answer_sync_error(m, error);
     delay_cancel(&g->b->timers, &m->session);
     map_remove(&g->members, str_z(m->id));
     if (m->instance.p && map_get(&g->statics, m->instance) == m) map_remove(&g->statics, m->instance);
-    if (is_leader(g, m)) group_set_text(&g->leader, WIRE_NULL);
+    if (group_is_leader(g, m)) group_set_text(&g->leader, WIRE_NULL);
 }
 
-static void remove_member(group *g, member *m)
+void group_remove_member(group *g, member *m)
 {
     detach_member(g, m, KAFKA_UNKNOWN_MEMBER_ID);
     member_free(m);
     after_removal(g);
 }
 
-static void pending_free(pending_member *p)
+void group_pending_free(pending_member *p)
 {
     delay_cancel(&p->g->b->timers, &p->timer);
     map_remove(&p->g->pending, str_z(p->id));
@@ -134,8 +134,8 @@ static void on_pending(delay_timer *t)
 {
     pending_member *p = container_of(t, pending_member, timer);
     group *g = p->g;
-    pending_free(p);
-    if (g->state == GROUP_PREPARING) try_complete_join(g);
+    group_pending_free(p);
+    if (g->state == GROUP_PREPARING) group_try_complete_join(g);
 }
 
 static void pending_add(group *g, str id, int32_t session_ms)
@@ -149,7 +149,7 @@ static void pending_add(group *g, str id, int32_t session_ms)
     broker_timer(g->b, &p->timer, session_ms);
 }
 
-/* ---- choosing the protocol --------------------------------------------------------------------------------------------- */
+/* ---- choosing the protocol ----------------------------------------------------------------------------- */
 
 static bool supports(const group_protocol *list, int32_t n, str name)
 {
@@ -219,7 +219,7 @@ static bool same_protocols(const member *m, const join_args *args)
     return true;
 }
 
-/* ---- rounds -------------------------------------------------------------------------------------------------------------- */
+/* ---- rounds -------------------------------------------------------------------------------------------- */
 
 static int32_t rebalance_timeout(const group *g)
 {
@@ -244,7 +244,7 @@ static bool all_joined(const group *g)
 /* The leader stays when it joined again; otherwise the first who did. */
 static bool elect_leader(group *g)
 {
-    member *leader = g->leader ? member_by_id(g, str_z(g->leader)) : NULL;
+    member *leader = g->leader ? group_member(g, str_z(g->leader)) : NULL;
     if (leader && leader->joining) return true;
     void *value;
     for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
@@ -288,12 +288,12 @@ static void answer_round(group *g)
         member *m = value;
         request *q = m->join;
         join_answer answer = {
-            .g = g, .member_id = str_z(m->id), .leader = str_z(g->leader), .with_members = is_leader(g, m)};
+            .g = g, .member_id = str_z(m->id), .leader = str_z(g->leader), .with_members = group_is_leader(g, m)};
         m->join = NULL;
         m->joining = false;
         m->is_new = false;
         m->synced = false;
-        keep_alive(m);
+        member_keep_alive(m);
         api_answer_join(q, &answer);
     }
 }
@@ -303,7 +303,7 @@ static void become_empty(group *g)
     g->generation++;
     group_set_text(&g->protocol, WIRE_NULL);
     group_set_text(&g->leader, WIRE_NULL);
-    set_state(g, GROUP_EMPTY);
+    group_set_state(g, GROUP_EMPTY);
     log_info("broker", "group %s is empty, generation %d", g->id, g->generation);
     store_quietly(g);
 }
@@ -331,7 +331,7 @@ static void complete_join(group *g)
     }
     g->generation++;
     group_set_text(&g->protocol, choose_protocol(g));
-    set_state(g, GROUP_COMPLETING);
+    group_set_state(g, GROUP_COMPLETING);
     log_info("broker", "group %s: generation %d with %zu members", g->id, g->generation, map_count(&g->members));
     answer_round(g);
     g->sync_timer.fire = on_sync_time;
@@ -352,7 +352,7 @@ static void on_join_time(delay_timer *t)
     complete_join(g);
 }
 
-static void try_complete_join(group *g)
+void group_try_complete_join(group *g)
 {
     if (!g->initial && all_joined(g)) complete_join(g);
 }
@@ -364,13 +364,13 @@ static void prepare_rebalance(group *g)
     g->writing = false;
     delay_cancel(&g->b->timers, &g->sync_timer);
     g->join_timer.fire = on_join_time;
-    set_state(g, GROUP_PREPARING);
+    group_set_state(g, GROUP_PREPARING);
     for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
         member *m = value;
         free(m->assignment);
         m->assignment = NULL;
         m->assignment_len = 0;
-        if (m->syncing) answer_sync_error(m, KAFKA_REBALANCE_IN_PROGRESS);
+        if (m->syncing) member_answer_sync_error(m, KAFKA_REBALANCE_IN_PROGRESS);
     }
     int64_t delay = broker_i64(g->b, "group.initial.rebalance.delay.ms");
     g->initial = from_empty && delay > 0;
@@ -378,18 +378,18 @@ static void prepare_rebalance(group *g)
     int32_t timeout = rebalance_timeout(g);
     g->initial_left_ms = timeout > delay ? timeout - delay : 0;
     broker_timer(g->b, &g->join_timer, g->initial ? delay : timeout);
-    try_complete_join(g);
+    group_try_complete_join(g);
 }
 
-static void maybe_rebalance(group *g)
+void group_rebalance(group *g)
 {
     if (g->state == GROUP_PREPARING)
-        try_complete_join(g);
+        group_try_complete_join(g);
     else
         prepare_rebalance(g);
 }
 
-/* ---- JoinGroup ----------------------------------------------------------------------------------------------------------- */
+/* ---- JoinGroup ----------------------------------------------------------------------------------------- */
 
 static void refuse_join(request *q, kafka_error error, str member_id)
 {
@@ -416,53 +416,53 @@ static void add_member(group *g, str id, const join_args *args, request *q)
     map_put(&g->members, id, m);
     if (m->instance.p) map_put(&g->statics, m->instance, m);
     pending_member *p = map_get(&g->pending, id);
-    if (p) pending_free(p);
+    if (p) group_pending_free(p);
     if (g->initial) g->joined_meanwhile = true;
-    keep_alive(m);
+    member_keep_alive(m);
     park_join(m, q);
-    maybe_rebalance(g);
+    group_rebalance(g);
 }
 
 static void update_and_rebalance(group *g, member *m, const join_args *args, request *q)
 {
     member_update(m, args);
     if (m->instance.p) map_put(&g->statics, m->instance, m);
-    keep_alive(m);
+    member_keep_alive(m);
     park_join(m, q);
-    maybe_rebalance(g);
+    group_rebalance(g);
 }
 
 /* The generation as it is, for a member whose last answer was lost or who changed nothing. */
 static void answer_current(group *g, member *m, request *q)
 {
     join_answer answer = {.g = g, .member_id = str_z(m->id), .leader = str_z(g->leader)};
-    answer.with_members = g->state == GROUP_COMPLETING && is_leader(g, m);
-    keep_alive(m);
+    answer.with_members = g->state == GROUP_COMPLETING && group_is_leader(g, m);
+    member_keep_alive(m);
     api_answer_join(q, &answer);
 }
 
 /*
- * A static member comes back without its id: it gets a new one and who used the old one is fenced (KIP-345). In a stable group
- * nothing else happens when the protocol would stay the same (KIP-814 for leaders).
+ * A static member comes back without its id: it gets a new one and who used the old one is fenced (KIP-345). In a
+ * stable group nothing else happens when the protocol would stay the same (KIP-814 for leaders).
  */
 static void rejoin_static(group *g, member *m, const join_args *args, request *q)
 {
     str id = broker_member_id(g->b, q->a, args->instance);
     str old_id = arena_str(q->a, str_z(m->id));
-    bool led = is_leader(g, m);
+    bool led = group_is_leader(g, m);
     if (m->joining) answer_join_error(m, KAFKA_FENCED_INSTANCE_ID);
-    if (m->syncing) answer_sync_error(m, KAFKA_FENCED_INSTANCE_ID);
+    if (m->syncing) member_answer_sync_error(m, KAFKA_FENCED_INSTANCE_ID);
     map_remove(&g->members, old_id);
     group_set_text(&m->id, id);
     map_put(&g->members, id, m);
     if (led) group_set_text(&g->leader, id);
     member_update(m, args);
     map_put(&g->statics, m->instance, m);
-    keep_alive(m);
+    member_keep_alive(m);
     if (g->state != GROUP_STABLE || !g->protocol || !str_eqz(choose_protocol(g), g->protocol)) {
         park_join(m, q);
         if (g->state == GROUP_PREPARING)
-            try_complete_join(g);
+            group_try_complete_join(g);
         else
             prepare_rebalance(g);
         return;
@@ -505,9 +505,9 @@ static void join_unknown(group *g, const join_args *args, request *q)
 }
 
 /* Whether the member may speak for the instance; KAFKA_NONE also for members without one. */
-static kafka_error check_member(const group *g, str member_id, str instance, member **out)
+kafka_error group_check_member(const group *g, str member_id, str instance, member **out)
 {
-    *out = member_by_id(g, member_id);
+    *out = group_member(g, member_id);
     if (instance.p) {
         member *holder = map_get(&g->statics, instance);
         if (!holder) return KAFKA_UNKNOWN_MEMBER_ID;
@@ -519,7 +519,7 @@ static kafka_error check_member(const group *g, str member_id, str instance, mem
 static void join_known(group *g, const join_args *args, request *q)
 {
     member *m;
-    kafka_error error = check_member(g, args->member_id, args->instance, &m);
+    kafka_error error = group_check_member(g, args->member_id, args->instance, &m);
     if (error != KAFKA_NONE) {
         refuse_join(q, error, args->member_id);
         return;
@@ -534,7 +534,7 @@ static void join_known(group *g, const join_args *args, request *q)
             update_and_rebalance(g, m, args, q);
         return;
     case GROUP_STABLE:
-        if (same && !is_leader(g, m))
+        if (same && !group_is_leader(g, m))
             answer_current(g, m, q);
         else
             update_and_rebalance(g, m, args, q);
@@ -586,196 +586,7 @@ void group_forget_request(request *q)
     if (m->sync == q) m->sync = NULL;
 }
 
-/* ---- SyncGroup ------------------------------------------------------------------------------------------------------------ */
-
-/* The group's record on its way to the disk. Outlives group and members. */
-typedef struct group_write {
-    sync_wait wait;
-    broker *b;
-    broker_partition *p;
-    char *id;
-    int32_t generation;
-} group_write;
-
-static void answer_assignment(member *m)
-{
-    request *q = m->sync;
-    m->sync = NULL;
-    m->syncing = false;
-    keep_alive(m);
-    api_answer_sync(q, KAFKA_NONE, m->g, str_of(m->assignment ? m->assignment : "", m->assignment_len));
-}
-
-static void assignment_stored(group *g, bool ok)
-{
-    void *value;
-    g->writing = false;
-    if (ok) set_state(g, GROUP_STABLE);
-    for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
-        member *m = value;
-        if (!m->syncing) continue;
-        if (ok)
-            answer_assignment(m);
-        else
-            answer_sync_error(m, KAFKA_COORDINATOR_NOT_AVAILABLE);
-    }
-    if (!ok) maybe_rebalance(g);
-}
-
-static void on_stored(sync_wait *wait, bool ok)
-{
-    group_write *w = container_of(wait, group_write, wait);
-    group *g = group_find(w->b, str_z(w->id));
-    /* A round that began meanwhile has answered everybody. */
-    if (g && g->writing && g->state == GROUP_COMPLETING && g->generation == w->generation) assignment_stored(g, ok);
-    broker_partition_release(w->p);
-    free(w->id);
-    free(w);
-}
-
-static void take_assignments(group *g, const sync_args *args)
-{
-    void *value;
-    for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
-        member *m = value;
-        free(m->assignment);
-        m->assignment = NULL;
-        m->assignment_len = 0;
-    }
-    for (int32_t i = 0; i < args->assignments_len; i++) {
-        member *m = member_by_id(g, args->assignments[i].name);
-        str bytes = args->assignments[i].metadata;
-        if (!m || m->assignment || bytes.n == 0) continue;
-        m->assignment = malloc(bytes.n);
-        check(m->assignment);
-        memcpy(m->assignment, bytes.p, bytes.n);
-        m->assignment_len = bytes.n;
-    }
-}
-
-/* The leader has spoken: its word is written down before anybody hears it. */
-static void write_assignment(group *g, const sync_args *args)
-{
-    take_assignments(g, args);
-    broker_partition *p = group_partition(g->b, str_z(g->id));
-    int64_t end = 0;
-    g->writing = true;
-    if (!p || group_store(g, p, &end) != KAFKA_NONE) {
-        broker_partition_release(p);
-        assignment_stored(g, false);
-        return;
-    }
-    group_write *w = calloc(1, sizeof *w);
-    check(w);
-    w->wait.done = on_stored;
-    w->b = g->b;
-    w->p = p;
-    w->generation = g->generation;
-    group_set_text(&w->id, str_z(g->id));
-    if (partition_wait_sync(p, &w->wait, end)) on_stored(&w->wait, true);
-}
-
-static kafka_error check_sync(const group *g, const sync_args *args, member **m)
-{
-    if (args->group_id.n == 0) return KAFKA_INVALID_GROUP_ID;
-    if (!g) return KAFKA_UNKNOWN_MEMBER_ID;
-    kafka_error error = check_member(g, args->member_id, args->instance, m);
-    if (error != KAFKA_NONE) return error;
-    if (args->generation != g->generation) return KAFKA_ILLEGAL_GENERATION;
-    if (args->protocol_type.p && !(g->protocol_type && str_eqz(args->protocol_type, g->protocol_type))) {
-        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
-    }
-    if (args->protocol.p && !(g->protocol && str_eqz(args->protocol, g->protocol)))
-        return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
-    if (g->state == GROUP_EMPTY) return KAFKA_UNKNOWN_MEMBER_ID;
-    if (g->state == GROUP_PREPARING) return KAFKA_REBALANCE_IN_PROGRESS;
-    return KAFKA_NONE;
-}
-
-void group_sync(broker *b, const sync_args *args, request *q)
-{
-    group *g = group_find(b, args->group_id);
-    member *m = NULL;
-    kafka_error error = check_sync(g, args, &m);
-    if (error != KAFKA_NONE) {
-        api_answer_sync(q, error, NULL, STR(""));
-        return;
-    }
-    m->synced = true;
-    if (m->sync) answer_sync_error(m, KAFKA_REBALANCE_IN_PROGRESS);
-    m->sync = q;
-    m->syncing = true;
-    q->parked = m;
-    q->cancel = group_forget_request;
-    keep_alive(m);
-    if (g->state == GROUP_STABLE)
-        answer_assignment(m);
-    else if (is_leader(g, m) && !g->writing)
-        write_assignment(g, args);
-}
-
-/* ---- Heartbeat, LeaveGroup, commits ------------------------------------------------------------------------------------------ */
-
-kafka_error group_heartbeat(broker *b, str group_id, str member_id, str instance, int32_t generation)
-{
-    if (group_id.n == 0) return KAFKA_INVALID_GROUP_ID;
-    group *g = group_find(b, group_id);
-    if (!g) return KAFKA_UNKNOWN_MEMBER_ID;
-    member *m;
-    kafka_error error = check_member(g, member_id, instance, &m);
-    if (error != KAFKA_NONE) return error;
-    if (generation != g->generation) return KAFKA_ILLEGAL_GENERATION;
-    if (g->state == GROUP_EMPTY) return KAFKA_UNKNOWN_MEMBER_ID;
-    keep_alive(m);
-    return g->state == GROUP_PREPARING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
-}
-
-kafka_error group_leave(broker *b, str group_id, str member_id, str instance)
-{
-    if (group_id.n == 0) return KAFKA_INVALID_GROUP_ID;
-    group *g = group_find(b, group_id);
-    if (!g) return KAFKA_UNKNOWN_MEMBER_ID;
-    member *m;
-    if (member_id.n == 0 && instance.p) {
-        /* An administrator removes a static member whose id it does not know. */
-        m = map_get(&g->statics, instance);
-        if (!m) return KAFKA_UNKNOWN_MEMBER_ID;
-    } else if (map_get(&g->pending, member_id)) {
-        if (instance.p) return KAFKA_UNKNOWN_MEMBER_ID;
-        pending_free(map_get(&g->pending, member_id));
-        if (g->state == GROUP_PREPARING) try_complete_join(g);
-        return KAFKA_NONE;
-    } else {
-        kafka_error error = check_member(g, member_id, instance, &m);
-        if (error != KAFKA_NONE) return error;
-    }
-    log_info("broker", "group %s: member %s leaves", g->id, m->id);
-    remove_member(g, m);
-    return KAFKA_NONE;
-}
-
-kafka_error group_check_commit(broker *b, str group_id, str member_id, str instance, int32_t generation,
-                               int16_t version, bool txn, group **out)
-{
-    group *g = group_find(b, group_id);
-    *out = g;
-    if (group_id.n == 0) return KAFKA_INVALID_GROUP_ID;
-    if (!g) {
-        if (generation < 0) return KAFKA_NONE;
-        return version >= 9 && !txn ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_ILLEGAL_GENERATION;
-    }
-    bool anonymous = generation < 0 && member_id.n == 0 && !instance.p;
-    if (anonymous && (txn || g->state == GROUP_EMPTY)) return KAFKA_NONE;
-    if (g->state == GROUP_EMPTY && generation < 0 && !instance.p) return KAFKA_NONE;
-    member *m;
-    kafka_error error = check_member(g, member_id, instance, &m);
-    if (error != KAFKA_NONE) return error;
-    if (generation != g->generation) return KAFKA_ILLEGAL_GENERATION;
-    keep_alive(m);
-    return g->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
-}
-
-/* ---- coming back from the records ------------------------------------------------------------------------------------------- */
+/* ---- coming back from the records ---------------------------------------------------------------------- */
 
 group *group_restore(broker *b, const group_loaded *loaded)
 {
@@ -808,5 +619,5 @@ void group_restore_member(group *g, str id, const join_args *args, str assignmen
     map_put(&g->members, id, m);
     if (m->instance.p) map_put(&g->statics, m->instance, m);
     g->state = GROUP_STABLE;
-    keep_alive(m);
+    member_keep_alive(m);
 }

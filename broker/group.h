@@ -90,7 +90,7 @@ struct group {
     bool writing; /* the leader's assignment is on its way to the disk */
 };
 
-/* ---- group.c: the state machine ---- */
+/* ---- group.c: the state machine ------------------------------------------------------------------------ */
 
 /* What JoinGroup asks. Slices are copied. */
 typedef struct join_args {
@@ -135,7 +135,30 @@ void group_restore_member(group *g, str id, const join_args *args, str assignmen
 /* A parked request's connection is gone. */
 void group_forget_request(request *q);
 
-/* ---- group_table.c: groups as a whole ---- */
+/* ---- group.c, for group_member.c ---- */
+
+/* The member with this id, or NULL. */
+member *group_member(const group *g, str id);
+/* Whether the member leads the generation. */
+bool group_is_leader(const group *g, const member *m);
+/* Changes the state and notes when. */
+void group_set_state(group *g, group_state state);
+/* A sign of life: the session begins anew. */
+void member_keep_alive(member *m);
+/* Answers a parked SyncGroup with an error. */
+void member_answer_sync_error(member *m, kafka_error error);
+/* Takes a member out, which may complete a round or start one. */
+void group_remove_member(group *g, member *m);
+/* Forgets an id that was given out. */
+void group_pending_free(pending_member *p);
+/* Starts a round, or sees whether the one in preparation is complete. */
+void group_rebalance(group *g);
+/* Completes the round in preparation when everybody has joined. */
+void group_try_complete_join(group *g);
+/* Whether the member exists and may speak for the instance (p == NULL: none). */
+kafka_error group_check_member(const group *g, str member_id, str instance, member **out);
+
+/* ---- group_table.c: groups as a whole ------------------------------------------------------------------ */
 
 /* An empty table. */
 groups *groups_new(void);
@@ -164,7 +187,7 @@ void groups_forget_topic(broker *b, str topic_name);
 /* Whether a member of the stable "consumer" group subscribes to the topic. */
 bool group_subscribes(const group *g, str topic_name);
 
-/* ---- group_store.c: records ---- */
+/* ---- group_store.c: records ---------------------------------------------------------------------------- */
 
 /* Reads __consumer_offsets. */
 bool groups_load(broker *b, diag *d);
@@ -185,8 +208,8 @@ typedef struct offset_write {
 } offset_write;
 
 /*
- * Writes offsets of a group and notes them in memory: at once, or (producer_id >= 0) as part of that producer's transaction,
- * to be taken up by group_end_txn.
+ * Writes offsets of a group and notes them in memory: at once, or (producer_id >= 0) as part of that producer's
+ * transaction, to be taken up by group_end_txn.
  */
 kafka_error group_write_offsets(group *g, broker_partition *p, const offset_write *list, size_t n, int64_t producer_id,
                                 int16_t epoch, int64_t *end);
@@ -205,7 +228,7 @@ bool coordinator_read(broker_partition *p,
                       bool (*fn)(void *arg, batch_iter *it, const uint8_t *batch, size_t n, diag *d), void *arg,
                       diag *d);
 
-/* ---- answers, written by api_group.c ---- */
+/* ---- answers, written by api_group.c ------------------------------------------------------------------- */
 
 /* The answer to JoinGroup. */
 typedef struct join_answer {

@@ -8,7 +8,7 @@
 /* Versions of Kafka's record formats (OffsetCommitKey/Value, GroupMetadataKey/Value) that are written. */
 enum { KEY_OFFSET = 1, KEY_GROUP = 2, VALUE_OFFSET = 3, VALUE_GROUP = 3, RECORDS_EXPANDED_MAX = 256 << 20 };
 
-/* ---- appending ------------------------------------------------------------------------------------------------------- */
+/* ---- appending ----------------------------------------------------------------------------------------- */
 
 kafka_error coordinator_append(broker_partition *p, const batch_record *records, size_t n, int64_t producer_id,
                                int16_t epoch, int64_t *end)
@@ -145,7 +145,7 @@ kafka_error group_store_gone(group *g, broker_partition *p, int64_t *end)
     return error;
 }
 
-/* ---- offsets in memory ------------------------------------------------------------------------------------------------- */
+/* ---- offsets in memory --------------------------------------------------------------------------------- */
 
 static str offset_id(buf *out, str topic_name, int32_t partition)
 {
@@ -262,7 +262,7 @@ void groups_end_txn(broker *b, int32_t partition, int64_t producer_id, bool comm
     }
 }
 
-/* ---- writing offsets ----------------------------------------------------------------------------------------------------- */
+/* ---- writing offsets ----------------------------------------------------------------------------------- */
 
 static str offset_value(buf *out, const offset_write *w, int64_t commit_ms)
 {
@@ -305,7 +305,7 @@ kafka_error group_write_offsets(group *g, broker_partition *p, const offset_writ
     return error;
 }
 
-/* ---- reading back ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading back -------------------------------------------------------------------------------------- */
 
 bool coordinator_read(broker_partition *p,
                       bool (*fn)(void *arg, batch_iter *it, const uint8_t *batch, size_t n, diag *d), void *arg,

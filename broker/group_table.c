@@ -143,7 +143,7 @@ void groups_free(broker *b)
     b->groups = NULL;
 }
 
-/* ---- subscriptions ------------------------------------------------------------------------------------------------- */
+/* ---- subscriptions ------------------------------------------------------------------------------------- */
 
 /* ConsumerProtocolSubscription: i16 version, array of topic names, more. What does not parse subscribes to nothing. */
 static bool metadata_names(str metadata, str topic_name)
@@ -171,7 +171,7 @@ bool group_subscribes(const group *g, str topic_name)
     return false;
 }
 
-/* ---- expiry --------------------------------------------------------------------------------------------------------- */
+/* ---- expiry -------------------------------------------------------------------------------------------- */
 
 /* When an offset's time began to run: see "offsets.retention.minutes" in Kafka's documentation. */
 static bool is_expired(const group *g, const group_offset *o, int64_t retention_ms)
@@ -244,7 +244,7 @@ void groups_forget_topic(broker *b, str topic_name)
     for (size_t it = 0; group_next(b, &it, &g);) remove_offsets(g, by_topic, &topic_name);
 }
 
-/* ---- the facade ------------------------------------------------------------------------------------------------------- */
+/* ---- the facade ---------------------------------------------------------------------------------------- */
 
 size_t broker_group_list(broker *b, arena *a, broker_group_info **out)
 {

@@ -29,7 +29,7 @@ enum {
 
 enum { META_FRAME = 8, META_RECORD_MAX = 16 << 20, META_REWRITE_BYTES = 1 << 20 };
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 static size_t frame_begin(buf *out, uint8_t kind)
 {
@@ -194,7 +194,7 @@ bool meta_write_internal(broker *b, int64_t next, diag *d)
     return append(b, &out, d);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 static str get_text(reader *r)
 {
@@ -309,8 +309,8 @@ static bool all_zero(const uint8_t *p, size_t n)
 }
 
 /*
- * Applies frame after frame. Only one record is ever unsynced, so what is wrong at the very end is a torn write (a short
- * frame, a bad CRC in the last one, zeros of a file that grew before its bytes came); anywhere else it is damage.
+ * Applies frame after frame. Only one record is ever unsynced, so what is wrong at the very end is a torn write (a
+ * short frame, a bad CRC in the last one, zeros of a file that grew before its bytes came); anywhere else it is damage.
  */
 static bool load_frames(broker *b, const uint8_t *p, size_t n, size_t *good, bool *clean, diag *d)
 {

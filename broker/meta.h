@@ -1,10 +1,10 @@
 /*
  * broker/meta.h - the metadata log: one file of records, CRC each, synced before an answer depends on them.
  *
- * File "<data>/broker/metadata.log": frames of u32 length, u32 CRC-32C of the payload, payload (u8 kind, fields big-endian). The last
- * frame may be torn by a power loss and is cut; a bad frame before the last is corruption and stops the start. At open
- * a log with much that is outdated is written anew beside it and renamed. All functions: meta_lock held (or the broker
- * is not shared yet).
+ * File "<data>/broker/metadata.log": frames of u32 length, u32 CRC-32C of the payload, payload (u8 kind, fields
+ * big-endian). The last frame may be torn by a power loss and is cut; a bad frame before the last is corruption and
+ * stops the start. At open a log with much that is outdated is written anew beside it and renamed. All functions:
+ * meta_lock held (or the broker is not shared yet).
  */
 #ifndef BROKER_META_H
 #define BROKER_META_H
@@ -14,8 +14,8 @@
 typedef struct meta_log meta_log;
 
 /*
- * Reads the log into b (topics, configs, producer ids, cluster id) and makes it ready for appends. *clean says whether the last stop
- * was clean; the epoch found (or 0) is in b->leader_epoch.
+ * Reads the log into b (topics, configs, producer ids, cluster id) and makes it ready for appends. *clean says
+ * whether the last stop was clean; the epoch found (or 0) is in b->leader_epoch.
  */
 bool meta_open(broker *b, bool *clean, diag *d);
 /* Closes the file. NULL is allowed. */

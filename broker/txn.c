@@ -49,7 +49,7 @@ const char *txn_state_name(txn_state state)
     return names[state];
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------------ */
+/* ---- steps --------------------------------------------------------------------------------------------- */
 
 static txn_step *step_new(txn *t, txn_done *done, void *arg, size_t waits)
 {
@@ -101,7 +101,10 @@ static void step_wait_for(txn_step *s, broker_partition *p, int64_t end)
     s->waiting++;
 }
 
-/* Writes the txn's record and goes on with s->then once it is durable. false: it could not be written, the step is over. */
+/*
+ * Writes the txn's record and goes on with s->then once it is durable. false: it could not be written, the
+ * step is over.
+ */
 static void store_then(txn_step *s, void (*then)(txn_step *s))
 {
     txn *t = s->t;
@@ -125,7 +128,7 @@ static void just_end(txn_step *s)
     step_end(s, s->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE);
 }
 
-/* ---- ending -------------------------------------------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------------------------- */
 
 static void on_timeout(delay_timer *timer)
 {
@@ -247,7 +250,7 @@ void txn_end(broker *b, str id, int64_t producer_id, int16_t epoch, bool commit,
     done(arg, error, producer_id, epoch);
 }
 
-/* ---- InitProducerId ---------------------------------------------------------------------------------------------------------- */
+/* ---- InitProducerId ------------------------------------------------------------------------------------ */
 
 /* An InitProducerId that waits until the transaction before it is aborted. */
 typedef struct init_again {
@@ -340,7 +343,7 @@ void txn_init(broker *b, str id, int32_t timeout_ms, int64_t given_pid, int16_t 
     store_then(step_new(t, done, arg, 1), just_end);
 }
 
-/* ---- in a transaction ------------------------------------------------------------------------------------------------------- */
+/* ---- in a transaction ---------------------------------------------------------------------------------- */
 
 kafka_error txn_check(broker *b, str id, int64_t producer_id, int16_t epoch, txn **out)
 {
@@ -395,7 +398,7 @@ kafka_error txn_check_produce(broker *b, str id, int64_t producer_id, int16_t ep
     return version >= 11 ? KAFKA_TRANSACTION_ABORTABLE : KAFKA_INVALID_TXN_STATE;
 }
 
-/* ---- after a start ------------------------------------------------------------------------------------------------------------ */
+/* ---- after a start ------------------------------------------------------------------------------------- */
 
 /* What was decided before the stop is carried out; what was open goes on and may time out. */
 void txn_resume(txn *t)

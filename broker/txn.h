@@ -1,10 +1,10 @@
 /*
  * broker/txn.h - the transaction coordinator: transactional ids, their state machine and its records.
  *
- * Loop thread. State lies in __transaction_state in Kafka's record format and is read back at start. A step that the client is
- * told of is synced first; markers are appended once the decision is durable, and the answer goes out when the markers
- * are durable as well, so that the next transaction of the id never overtakes the last. Transaction version 1 of KIP-890
- * (epochs are bumped by InitProducerId and by timeouts, not by each EndTxn).
+ * Loop thread. State lies in __transaction_state in Kafka's record format and is read back at start. A step that the
+ * client is told of is synced first; markers are appended once the decision is durable, and the answer goes out when
+ * the markers are durable as well, so that the next transaction of the id never overtakes the last. Transaction
+ * version 1 of KIP-890 (epochs are bumped by InitProducerId and by timeouts, not by each EndTxn).
  */
 #ifndef BROKER_TXN_H
 #define BROKER_TXN_H
@@ -70,8 +70,8 @@ kafka_error txn_new_producer_id(broker *b, int64_t *producer_id);
 typedef void txn_done(void *arg, kafka_error error, int64_t producer_id, int16_t epoch);
 
 /*
- * InitProducerId of a transactional id. given_pid and given_epoch are -1 when the client did not send them; version is the
- * request's. done is called later, or at once when nothing has to be written.
+ * InitProducerId of a transactional id. given_pid and given_epoch are -1 when the client did not send them; version
+ * is the request's. done is called later, or at once when nothing has to be written.
  */
 void txn_init(broker *b, str id, int32_t timeout_ms, int64_t given_pid, int16_t given_epoch, int16_t version,
               txn_done *done, void *arg);
@@ -91,13 +91,13 @@ bool txn_has(const txn *t, str topic, int32_t partition);
 void txn_end(broker *b, str id, int64_t producer_id, int16_t epoch, bool commit, txn_done *done, void *arg);
 
 /*
- * Whether a transactional batch may be appended: the producer owns the id and the partition is part of its transaction. The
- * error is that of Produce in this version.
+ * Whether a transactional batch may be appended: the producer owns the id and the partition is part of its
+ * transaction. The error is that of Produce in this version.
  */
 kafka_error txn_check_produce(broker *b, str id, int64_t producer_id, int16_t epoch, str topic, int32_t partition,
                               int16_t version);
 
-/* ---- txn_store.c ---- */
+/* ---- txn_store.c --------------------------------------------------------------------------------------- */
 
 /* The partition of __transaction_state that keeps the id, with a reference; NULL when the topic cannot be made. */
 broker_partition *txn_partition_of(broker *b, str id);

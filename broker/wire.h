@@ -80,8 +80,8 @@ str wire_nblob(wire_in *in);
 const uint8_t *wire_uuid(wire_in *in);
 
 /*
- * The length of an array that may not be null, or -1 for a null one with wire_nlen. min_size is the least size of an element in
- * bytes: a length that the rest of the frame cannot hold fails, so that a hostile length costs nothing.
+ * The length of an array that may not be null, or -1 for a null one with wire_nlen. min_size is the least size of an
+ * element in bytes: a length that the rest of the frame cannot hold fails, so that a hostile length costs nothing.
  */
 int32_t wire_len(wire_in *in, size_t min_size);
 /* See wire_len. */
@@ -91,8 +91,8 @@ int32_t wire_nlen(wire_in *in, size_t min_size);
 void wire_tags(wire_in *in);
 
 /*
- * Reads a tag section field by field: call wire_tags_begin for the count, then wire_tag for each, which gives the tag and a reader
- * of its contents. Both give 0 fields in a classic body.
+ * Reads a tag section field by field: call wire_tags_begin for the count, then wire_tag for each, which gives the
+ * tag and a reader of its contents. Both give 0 fields in a classic body.
  */
 uint32_t wire_tags_begin(wire_in *in);
 /* See wire_tags_begin. */
