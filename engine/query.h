@@ -164,7 +164,8 @@ const schema *pull_schema(const pull *p);
 
 /*
  * Reads; calls row chunks into emit(ctx, chunk) until it returns false. Rows of one key come in order of window start.
- * Any thread, beside running tasks: each store is locked for the time of a few hundred rows at most.
+ * Any thread, beside running tasks: a keyed read locks a store for its lookups; a range or a scan locks it while it copies
+ * the rows that match, so that the task waits for that long.
  */
 bool pull_read(pull *p, const pull_request *r, bool (*emit)(void *ctx, const chunk *rows), void *ctx, diag *d);
 

@@ -448,8 +448,25 @@ static void aggregate_close(op *o)
     if (a->flush_mem) arena_free(a->flush_mem);
 }
 
-static const op_class aggregate_class = {
-    .name = "AGGREGATE", .push = aggregate_push, .flush = aggregate_flush, .close = aggregate_close};
+static bool aggregate_view(const op *o, const void *state, uint32_t i, chunk *c, uint32_t row)
+{
+    const aggregate *a = container_of(o, const aggregate, head);
+    if (i > 0) return false;
+    const group *s = state;
+    c->rowtime[row] = s->rowtime;
+    if (a->w) {
+        c->window_start[row] = store_window_of(a->st, state);
+        c->window_end[row] = c->window_start[row] + a->w->size;
+    }
+    group_result(&a->g, s, c->cols, row, c->mem);
+    return true;
+}
+
+static const op_class aggregate_class = {.name = "AGGREGATE",
+                                         .push = aggregate_push,
+                                         .flush = aggregate_flush,
+                                         .view = aggregate_view,
+                                         .close = aggregate_close};
 
 op *aggregate_open(op_env *env, const plan *p, op *next, int side)
 {

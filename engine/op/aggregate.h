@@ -56,7 +56,7 @@ void group_add(groups *g, group *s, const chunk *c, uint32_t row, bool undo);
 /* Takes time and carried columns of a row. */
 void group_follow(groups *g, group *s, const chunk *c, uint32_t row);
 /* Puts carried values and results into row `row` of output vectors. Copies what a later change could free. */
-void group_result(groups *g, const group *s, vec *cols, uint32_t row, arena *mem);
+void group_result(const groups *g, const group *s, vec *cols, uint32_t row, arena *mem);
 
 /* The state as cells and back: carried columns, calls, rowtime. */
 int group_columns(groups *g, store_column *out);

@@ -129,7 +129,7 @@ void group_follow(groups *g, group *s, const chunk *c, uint32_t row)
     s->carried_n = (uint32_t)g->scratch.len;
 }
 
-void group_result(groups *g, const group *s, vec *cols, uint32_t row, arena *mem)
+void group_result(const groups *g, const group *s, vec *cols, uint32_t row, arena *mem)
 {
     int first = g->o->step->schema->key_count;
     if (g->plan->carried_count > 0) {

@@ -201,6 +201,17 @@ bool table_store_apply(table_store *t, chunk *c, uint32_t row, vec *old)
     return !created;
 }
 
+bool table_store_view(const table_store *t, const void *state, chunk *c, uint32_t row)
+{
+    const table_row *r = state;
+    str bytes = arena_str(c->mem, str_of(r->bytes, r->n));
+    check(row_decode(bytes, c->cols, t->columns, t->count, row, c->mem));
+    c->rowtime[row] = r->rowtime;
+    c->partition[row] = r->partition;
+    c->offset[row] = r->offset;
+    return true;
+}
+
 const table_row *table_store_get(table_store *t, str key)
 {
     return store_get(t->rows, key, 0, store_hash(key, 0));

@@ -54,6 +54,9 @@ void table_store_close(table_store *t);
  */
 bool table_store_apply(table_store *t, chunk *c, uint32_t row, vec *old);
 
+/* Puts a row's value columns and envelope into row `row` of a chunk of the table's schema; true. */
+bool table_store_view(const table_store *t, const void *state, chunk *c, uint32_t row);
+
 /* The row of a key, or NULL. */
 const table_row *table_store_get(table_store *t, str key);
 

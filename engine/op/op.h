@@ -48,6 +48,11 @@ typedef struct op_class {
     bool (*flush)(op *o);
     /* Tries to get rid of what could not leave. True when something still waits. NULL: nothing ever waits. */
     bool (*blocked)(op *o);
+    /*
+     * For pull reads: puts the i-th row of a state of stores[0] into row `row` of a chunk of the step's schema (its key
+     * columns are set by the caller). False: the state has no i-th row. Called under the store's lock, by any thread.
+     */
+    bool (*view)(const op *o, const void *state, uint32_t i, chunk *c, uint32_t row);
     /* Frees what lies outside the arena. NULL: nothing. */
     void (*close)(op *o);
 } op_class;

@@ -93,8 +93,9 @@ static bool rekey_stream(rekey *r, chunk *c)
     if (!spec->drop_null_keys) {
         for (uint32_t k = 0; k < c->count; k++) {
             uint32_t row = chunk_row(c, k);
-            bool none = spec->count == 0 || (spec->count == 1 && vec_is_null(&keys[0], row)) ||
-                        (!r->key_only && (c->flags[row] & ROW_VALUE_NULL));
+            /* A key of several columns is never null itself: its columns are. */
+            bool lost = !r->key_only && (c->flags[row] & ROW_VALUE_NULL);
+            bool none = spec->count == 0 || (spec->count == 1 && (lost || vec_is_null(&keys[0], row)));
             c->flags[row] = (uint8_t)((c->flags[row] & ~ROW_KEY_NULL) | (none ? ROW_KEY_NULL : 0));
         }
         return op_emit(&r->base, out);

@@ -138,7 +138,8 @@ static inline bool write_row(sink *s, const chunk *c, uint32_t row)
         *h = (headers){from->n, items};
         p.headers = h;
     }
-    s->rows[add_pending(s)] = p;
+    uint32_t at = (uint32_t)add_pending(s); /* may move the rows: before they are indexed */
+    s->rows[at] = p;
     return true;
 }
 

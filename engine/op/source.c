@@ -354,7 +354,12 @@ static void source_close(op *o)
     arena_free(s->mem);
 }
 
-static const op_class source_class = {.name = "SOURCE", .close = source_close};
+static bool source_view(const op *o, const void *state, uint32_t i, chunk *c, uint32_t row)
+{
+    return i == 0 && table_store_view(((const source *)o)->table, state, c, row);
+}
+
+static const op_class source_class = {.name = "SOURCE", .view = source_view, .close = source_close};
 
 source *source_open(op_env *env, const plan *p, op *next, int side, io_feed *feed, int input)
 {
