@@ -15,8 +15,10 @@ static void put_error(json_out *o, int statement, str text, const diag *d)
 {
     json_out_key(o, "error");
     json_out_object(o);
-    json_out_key(o, "statement");
-    json_out_i64(o, statement);
+    if (statement >= 0) {
+        json_out_key(o, "statement");
+        json_out_i64(o, statement);
+    }
     json_out_key(o, "message");
     json_out_z(o, d->text);
     if (d->at.start != SPAN_NONE && d->at.start <= text.n) {

@@ -1,6 +1,7 @@
 #include "server/test_run.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "engine/format/format.h"
 #include "server/test_convert.h"
 #include "sql/parse.h"
@@ -12,6 +13,7 @@ void test_run_begin(test_run *r, arena *a)
     *r = (test_run){.a = a, .log = {.a = a}, .catalog = catalog_new()};
     r->kept = ARENA_ARRAY(a, const catalog *, KEPT_MAX);
     r->owners = ARENA_ARRAY(a, test_owner, KEPT_MAX);
+    r->now_ms = clock_wall_ms();
     diag d = {0};
     settings_set(&r->session.settings, STR("auto.offset.reset"), NO_SPAN, STR("earliest"), NO_SPAN, &d);
     settings_set(&r->session.settings, STR("cache.max.bytes.buffering"), NO_SPAN, STR("0"), NO_SPAN, &d);
@@ -123,7 +125,7 @@ static bool apply(test_run *r, const effect *e, diag *d)
 
 static bool execute(test_run *r, const ast_stmt *stmt, diag *d)
 {
-    sql_env env = {.ctx = r, .topic = find_topic};
+    sql_env env = {.ctx = r, .topic = find_topic, .now_ms = r->now_ms};
     sql_outcome out;
     make_named_topic(r, stmt);
     if (!sql_execute(r->a, r->catalog, &r->session, &env, stmt, r->next_id, &out, d)) return false;
@@ -288,7 +290,7 @@ static bool run_query(test_run *r, const catalog_query *cq, const json_value *in
     if (!q) return false;
     task_status status = TASK_MORE;
     for (int i = 0; i < STEPS_MAX && status != TASK_DONE && status != TASK_FAILED; i++) {
-        status = task_step(query_task(q, 0), 0);
+        status = task_step(query_task(q, 0), r->now_ms);
         if (status == TASK_IDLE) break;
     }
     if (query_error(q)) *d = *query_error(q);

@@ -94,6 +94,35 @@ bool format_carries(format_kind kind, const type *t, bool key)
     check_unreachable();
 }
 
+/* Avro's names begin with a letter or _, and go on with these and digits. */
+static bool avro_name(str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9')) return false;
+    }
+    return s.n > 0;
+}
+
+/* The first name in a type that Avro refuses; empty: none. */
+static str bad_avro_name(const type *t)
+{
+    if (t->kind == TYPE_ARRAY || t->kind == TYPE_MAP) return bad_avro_name(t->elem);
+    for (int i = 0; t->kind == TYPE_STRUCT && i < t->field_count; i++) {
+        if (!avro_name(t->fields[i].name)) return t->fields[i].name;
+        str inner = bad_avro_name(t->fields[i].type);
+        if (inner.n) return inner;
+    }
+    return STR("");
+}
+
+static bool check_avro_names(const column *c, bool wrapped, span at, diag *d)
+{
+    str bad = wrapped && !avro_name(c->name) ? c->name : bad_avro_name(c->type);
+    return !bad.n || diag_at(d, at, DIAG_STATEMENT, "Schema is not compatible with Avro: the name '%.*s' is not legal there", STR_ARG(bad));
+}
+
 bool format_check_schema(const format_spec *spec, const schema *s, bool key, span at, diag *d)
 {
     const format_rules *r = format_rules_of(spec->kind);
@@ -106,6 +135,8 @@ bool format_check_schema(const format_spec *spec, const schema *s, bool key, spa
         const column *c = &s->columns[i];
         if (c->role == COLUMN_HEADER || c->role == COLUMN_HEADERS) continue;
         columns++;
+        if (spec->kind == FORMAT_AVRO) ok = check_avro_names(c, spec->wrapped, at, d);
+        if (!ok) break;
         if (key && contains_map(c->type)) {
             ok = diag_at(d, at, DIAG_STATEMENT,
                          "Map keys, including types that contain maps, are not supported as they may lead to unexpected "

@@ -373,14 +373,16 @@ static bool plan_call(planner *p, const node *n, agg_call *c, plan_agg_call *out
 /* After aggregation only group columns, calls and the bounds of the window have names. */
 static scope aggregate_scope(planner *p, const schema *s, const scope *before)
 {
-    scope_entry *entries = ARENA_ARRAY(p->an->a, scope_entry, (size_t)(s->key_count + before->count) + 2);
+    scope_entry *entries = ARENA_ARRAY(p->an->a, scope_entry, (size_t)(s->key_count + before->count + 2 * p->an->source_count) + 2);
     int n = 0;
     for (int i = 0; i < before->count; i++) {
         if (before->entries[i].column >= 0 && before->entries[i].column < s->key_count && before->entries[i].qualifier.n) entries[n++] = before->entries[i];
     }
-    if (s->window != WINDOW_NONE) {
-        entries[n++] = (scope_entry){.name = STR("WINDOWSTART"), .type = type_simple(TYPE_BIGINT), .column = -1, .pseudo = PSEUDO_WINDOWSTART};
-        entries[n++] = (scope_entry){.name = STR("WINDOWEND"), .type = type_simple(TYPE_BIGINT), .column = -1, .pseudo = PSEUDO_WINDOWEND};
+    /* With or without a source's name in front. */
+    for (int i = -1; s->window != WINDOW_NONE && i < p->an->source_count; i++) {
+        str from = i < 0 ? STR("") : p->an->sources[i].alias;
+        entries[n++] = (scope_entry){from, STR("WINDOWSTART"), type_simple(TYPE_BIGINT), -1, PSEUDO_WINDOWSTART, false};
+        entries[n++] = (scope_entry){from, STR("WINDOWEND"), type_simple(TYPE_BIGINT), -1, PSEUDO_WINDOWEND, false};
     }
     return (scope){entries, n};
 }

@@ -260,10 +260,11 @@ static bool store_text(with_props *out, const with_rule *r, const with_value *v,
     } else if (str_eqz(name, "TIMESTAMP_FORMAT")) {
         out->timestamp_format = v->text;
         out->timestamp_format_at = at;
-    } else if (str_eqz(name, "KEY_SCHEMA_FULL_NAME")) {
-        out->key_full_name = str_trim(v->text);
-    } else if (str_eqz(name, "VALUE_SCHEMA_FULL_NAME") || str_eqz(name, "VALUE_AVRO_SCHEMA_FULL_NAME")) {
-        out->value_full_name = str_trim(v->text);
+    } else if (str_ends(name, STR("SCHEMA_FULL_NAME"))) {
+        str full = str_trim(v->text);
+        if (!full.n) return diag_at(d, at, DIAG_INVALID, "fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}");
+        if (r->name[0] == 'K') out->key_full_name = full;
+        else out->value_full_name = full;
     } else if (str_eqz(name, "QUERY_ID")) {
         out->query_id = v->text;
         out->query_id_at = at;
