@@ -54,7 +54,7 @@ str arena_str(arena *a, str s);
 char *arena_strz(arena *a, str s);
 /* Formatted text with a terminating zero behind it. */
 str arena_printf(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-str arena_vprintf(arena *a, const char *format, va_list args);
+str arena_vprintf(arena *a, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Calls fn(arg) when the arena is reset or freed: ties files and statements to the arena's life. */
 void arena_on_free(arena *a, void (*fn)(void *arg), void *arg);

@@ -61,7 +61,7 @@ static inline void buf_add_char(buf *b, char c)
 /* Appends a terminated string, or formatted text. */
 void buf_add_z(buf *b, const char *z);
 void buf_printf(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(buf *b, const char *format, va_list args);
+void buf_vprintf(buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* The contents as a slice, valid until the buffer changes. */
 static inline str buf_str(const buf *b)

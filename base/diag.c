@@ -13,6 +13,7 @@ void diag_clear(diag *d)
 }
 
 /* vsnprintf that never leaves half a UTF-8 character at a cut end. */
+__attribute__((format(printf, 3, 0)))
 static void format_into(char *out, size_t cap, const char *format, va_list args)
 {
     int n = vsnprintf(out, cap, format, args);
@@ -27,6 +28,7 @@ static void format_into(char *out, size_t cap, const char *format, va_list args)
     out[end] = '\0';
 }
 
+__attribute__((format(printf, 5, 0)))
 static bool set_first(diag *d, span at, diag_code code, int os_error, const char *format, va_list args)
 {
     if (diag_is_set(d)) return false;

@@ -22,8 +22,8 @@ int32_t hash_murmur2(const void *p, size_t n)
     }
     const uint8_t *tail = data + blocks * 4;
     switch (n & 3) {
-    case 3: h ^= (uint32_t)tail[2] << 16; /* fall through */
-    case 2: h ^= (uint32_t)tail[1] << 8; /* fall through */
+    case 3: h ^= (uint32_t)tail[2] << 16; __attribute__((fallthrough));
+    case 2: h ^= (uint32_t)tail[1] << 8; __attribute__((fallthrough));
     case 1: h ^= tail[0]; h *= m; break;
     default: break;
     }
