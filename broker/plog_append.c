@@ -192,7 +192,7 @@ static bool marker_locked(plog *log, int64_t id, int16_t epoch, int32_t coordina
         int64_t open = producer_state_first_open(&log->producers);
         segment_txn t = {id, first, b.header.base_offset, open >= 0 ? open : b.header.base_offset + 1};
         diag d = {0};
-        if (!segment_add_txn(log->active, &t, &d)) {
+        if (!segment_add_txn(log->active, &t, &log->folder_dirty, &d)) {
             /* Without this entry readers would take the aborted records for committed ones. */
             plog_fail(log, &d);
             return storage_error(log, out, &d);

@@ -100,8 +100,8 @@ static bool read_small(plog *log, const char *name, buf *out, bool *missing, dia
     return ok;
 }
 
-/* Puts new contents in place of a small file: written aside, synced when asked, renamed. */
-static bool replace_small(plog *log, const char *name, const buf *bytes, bool durable, diag *d)
+/* Puts new contents in place of a small file: written aside, synced, renamed. The folder is synced by the caller. */
+static bool replace_small(plog *log, const char *name, const buf *bytes, const char *site, diag *d)
 {
     char path[PATH_MAX], aside[PATH_MAX];
     plog_path(log, path, sizeof path, name);
@@ -109,7 +109,7 @@ static bool replace_small(plog *log, const char *name, const buf *bytes, bool du
     file *f;
     if (!fs_open(log->fs, aside, FILE_CREATE, &f, d)) return false;
     bool ok = file_truncate(f, 0, d) && file_write(f, 0, bytes->data, bytes->len, d);
-    if (ok && durable) ok = file_sync(f, FILE_SYNC_DATA, d);
+    if (ok) ok = file_sync_at(f, FILE_SYNC_DATA, site, d);
     file_close(f);
     return ok && fs_rename(log->fs, aside, path, d);
 }
@@ -156,7 +156,7 @@ bool plog_epochs_write(plog *log, const plog_epoch *e, size_t n, diag *d)
     buf text = {0};
     buf_printf(&text, "0\n%zu\n", n);
     for (size_t i = 0; i < n; i++) buf_printf(&text, "%d %lld\n", e[i].epoch, (long long)e[i].start);
-    bool ok = replace_small(log, "leader-epoch-checkpoint", &text, true, d);
+    bool ok = replace_small(log, "leader-epoch-checkpoint", &text, FILE_SITE, d);
     buf_free(&text);
     return ok;
 }
@@ -174,12 +174,15 @@ bool plog_snapshot_read(plog *log, int64_t offset, int64_t now_ms, diag *d)
     return ok;
 }
 
-/* Not synced: a snapshot that is lost or torn is found out by its checksum, and the log is walked instead. */
+/*
+ * Synced, although the log could be walked instead: once retention has removed the beginning of an open transaction, only
+ * the snapshot knows of it.
+ */
 bool plog_snapshot_write(plog *log, int64_t offset, const buf *bytes, diag *d)
 {
     char name[48];
     snprintf(name, sizeof name, "%020lld.snapshot", (long long)offset);
-    return replace_small(log, name, bytes, false, d);
+    return replace_small(log, name, bytes, FILE_SITE, d);
 }
 
 void plog_snapshots_prune(plog *log, int64_t newest)

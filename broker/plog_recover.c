@@ -112,7 +112,7 @@ static bool replay(recovery *r, segment *s, segment_walk *w, const batch_header 
     if (first < 0 || commit || !note) return true;
     int64_t open = producer_state_first_open(&log->producers);
     segment_txn t = {h->producer_id, first, h->base_offset, open >= 0 ? open : h->base_offset + 1};
-    return segment_add_txn(s, &t, d);
+    return segment_add_txn(s, &t, &log->folder_dirty, d);
 }
 
 /* Producers as of the index point, when its snapshot is lost: from what is left of the log. */
@@ -243,6 +243,8 @@ static bool scan_segment(recovery *r, int i, uint64_t at, bool *stop, diag *d)
     if (!scan(r, s, &at, file_bytes, &bad, d)) return false;
     if (file_bytes > at || r->next > p->recovery) s->synced_size = UINT64_MAX;
     *stop = i + 1 == r->n;
+    /* A segment that takes no more appends gets its last entries now; the last one with the next checkpoint. */
+    if (!*stop && (!segment_seal(s, d) || !segment_flush_indexes(s, d))) return false;
     if (bad && r->next >= p->recovery) {
         *stop = true;
         return cut(r, i, at, d);

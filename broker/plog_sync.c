@@ -35,6 +35,7 @@ static bool take_work(plog *log, bool checkpoint, sync_work *w, diag *d)
     w->items = calloc((size_t)w->list->n + 1, sizeof *w->items);
     check(w->items != NULL);
     w->end = plog_end(log);
+    bool index_files = false; /* one of them may be new, so the folder is synced as well */
     for (int i = 0; i < w->list->n; i++) {
         segment *s = w->list->s[i];
         sync_item *it = &w->items[i];
@@ -44,6 +45,7 @@ static bool take_work(plog *log, bool checkpoint, sync_work *w, diag *d)
         it->txns_dirty = s->txns_unsynced;
         it->offsets_dirty = w->checkpoint && s->offsets.unsynced;
         it->times_dirty = w->checkpoint && s->times.unsynced;
+        index_files = index_files || it->offsets_dirty || it->times_dirty;
         if (it->log_dirty) it->writes = segment_file_writes(s->log);
         if (it->txns_dirty) it->txn_writes = segment_file_writes(s->txns);
         if (it->offsets_dirty) it->offset_writes = segment_file_writes(s->offsets.file);
@@ -55,7 +57,7 @@ static bool take_work(plog *log, bool checkpoint, sync_work *w, diag *d)
         w->index_base = w->list->s[w->list->n - 1]->base;
         w->index_position = (int64_t)w->items[w->list->n - 1].size;
     }
-    w->folder_dirty = log->folder_dirty;
+    w->folder_dirty = log->folder_dirty || index_files;
     w->parent_dirty = log->parent_dirty;
     w->epochs_dirty = log->epochs_dirty;
     log->folder_dirty = log->parent_dirty = log->epochs_dirty = false;
@@ -150,7 +152,11 @@ static bool do_work(plog *log, sync_work *w, diag *d)
         w->folder_dirty = true;
     }
     diag ignored = {0};
-    if (w->has_snapshot && !plog_snapshot_write(log, w->end, &w->snapshot, &ignored)) w->checkpoint = false;
+    if (w->has_snapshot) {
+        /* A full disk keeps the last checkpoint in force. */
+        if (!plog_snapshot_write(log, w->end, &w->snapshot, &ignored)) w->checkpoint = false;
+        w->folder_dirty = true;
+    }
     if (w->folder_dirty && !fs_sync_dir(log->fs, log->folder, d)) return false;
     if (w->parent_dirty && !sync_parent(log, d)) return false;
     log->point.recovery = w->end;
@@ -161,8 +167,11 @@ static bool do_work(plog *log, sync_work *w, diag *d)
         log->point.index_position = w->index_position;
         log->point.has_snapshot = w->has_snapshot;
     }
-    /* A checkpoint that could not be written costs the next start a longer walk and nothing else. */
-    if (!plog_point_write(log, false, &ignored)) return true;
+    /*
+     * A recovery point that is not written costs the next start a longer walk and nothing else. An index point is synced, as
+     * the snapshot of the one before is removed next.
+     */
+    if (!plog_point_write(log, w->checkpoint, &ignored)) return true;
     if (w->checkpoint) plog_snapshots_prune(log, w->end);
     return true;
 }

@@ -265,7 +265,7 @@ static void txn_encode(const segment_txn *t, uint8_t *p)
     store_be64(p + 26, (uint64_t)t->last_stable);
 }
 
-bool segment_add_txn(segment *s, const segment_txn *t, diag *d)
+bool segment_add_txn(segment *s, const segment_txn *t, bool *made, diag *d)
 {
     uint8_t bytes[SEGMENT_TXN_BYTES];
     txn_encode(t, bytes);
@@ -276,6 +276,7 @@ bool segment_add_txn(segment *s, const segment_txn *t, diag *d)
     segment_file_unpin(s->txns);
     if (!ok) return false;
     s->txns_unsynced = true;
+    if (count == 0) *made = true;
     atomic_store_explicit(&s->txn_count, count + 1, memory_order_release);
     return true;
 }
@@ -309,7 +310,12 @@ bool segment_cut_txns(segment *s, int64_t offset, diag *d)
     bool ok = segment_txns(s, &all, d);
     const segment_txn *t = (const segment_txn *)(const void *)all.data;
     unsigned count = (unsigned)(all.len / sizeof *t), keep = 0;
-    while (ok && keep < count && t[keep].last_offset < offset && t[keep].last_offset >= s->base) keep++;
+    /* Anything may lie behind the entries that were synced; good ones are in the order of their markers. */
+    int64_t before = s->base - 1;
+    while (ok && keep < count && t[keep].last_offset > before && t[keep].last_offset < offset &&
+           t[keep].first_offset < t[keep].last_offset) {
+        before = t[keep++].last_offset;
+    }
     buf_free(&all);
     if (!ok || keep == count) return ok;
     file *f;

@@ -107,8 +107,8 @@ bool segment_locate(segment *s, int64_t offset, uint64_t limit, uint64_t *at, ba
 /* The highest timestamp (from the time index when it is not known yet). */
 bool segment_max_time(segment *s, int64_t *time, diag *d);
 
-/* Adds an aborted transaction. */
-bool segment_add_txn(segment *s, const segment_txn *t, diag *d);
+/* Adds an aborted transaction. *made is set when the file may be new: its folder is then to be synced as well. */
+bool segment_add_txn(segment *s, const segment_txn *t, bool *made, diag *d);
 /* Appends all of them (as segment_txn) to the buffer. */
 bool segment_txns(segment *s, buf *out, diag *d);
 /* Keeps those whose marker lies below the offset; for recovery. */

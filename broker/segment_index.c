@@ -184,20 +184,42 @@ bool segment_index_last(segment_index *ix, index_entry *out, bool *found, diag *
     return read_entry(ix, written - 1, out, d);
 }
 
+/* Counts the entries at the front that are in order and below the value. */
+static bool count_good(segment_index *ix, file *f, index_field field, int64_t value, uint32_t *good, diag *d)
+{
+    uint8_t block[INDEX_TAIL_MAX * WIDTH_MAX];
+    uint32_t width = segment_index_width(ix->kind);
+    index_entry before = {-1, ix->kind == INDEX_OFFSET ? 0 : -1};
+    *good = 0;
+    while (*good < ix->written) {
+        uint32_t n = ix->written - *good < INDEX_TAIL_MAX ? ix->written - *good : INDEX_TAIL_MAX;
+        if (!file_read_all(f, (uint64_t)*good * width, block, (size_t)n * width, d)) return false;
+        for (uint32_t i = 0; i < n; i++) {
+            index_entry e = decode(ix->kind, block + (size_t)i * width);
+            if (e.key <= before.key || e.value <= before.value || field_of(field, &e) >= value) return true;
+            before = e;
+            ++*good;
+        }
+    }
+    return true;
+}
+
+/* After a power loss anything may lie behind the entries that were synced, so they are read one by one. */
 bool segment_index_cut(segment_index *ix, index_field field, int64_t value, diag *d)
 {
     check(ix->tail_count == 0);
-    uint32_t below;
-    index_entry ignored;
-    if (ix->written == 0) return true;
-    if (!search_file(ix, ix->written, field, value - 1, &below, &ignored, d)) return false;
-    if (below == ix->written) return true;
+    uint32_t good;
     file *f;
+    if (ix->written == 0) return true;
+    if (!segment_file_pin(ix->file, false, &f, d)) return false;
+    bool ok = count_good(ix, f, field, value, &good, d);
+    segment_file_unpin(ix->file);
+    if (!ok || good == ix->written) return ok;
     if (!segment_file_pin_write(ix->file, false, &f, d)) return false;
-    bool ok = file_truncate(f, (uint64_t)below * segment_index_width(ix->kind), d);
+    ok = file_truncate(f, (uint64_t)good * segment_index_width(ix->kind), d);
     segment_file_unpin(ix->file);
     if (ok) {
-        ix->written = below;
+        ix->written = good;
         ix->unsynced = true;
     }
     return ok;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file_sim.h"
+#include "base/log.h"
 #include "broker/plog.h"
 
 static const int64_t NOW = 1700000000000;
@@ -34,6 +35,7 @@ static void bed_start(bed *b, fs_sim *sim)
 
 static bed bed_new(void)
 {
+    log_set_level((log_level)(LOG_ERROR + 1)); /* failures are wanted here */
     bed b = {.config = plog_config_default(), .epoch = 1, .now = NOW};
     b.config.segment_bytes = 4096;
     b.config.index_interval_bytes = 256;
