@@ -11,9 +11,9 @@
 
 /* Public layout: embedded in a feed's partition; {0} is empty. */
 typedef struct aborted_filter {
-    buf ranges;   /* plog_aborted_txn, ordered by first offset, of the bytes that were read last */
-    size_t next;  /* the first that was not reached yet */
-    buf open;     /* int64_t producer ids whose aborted transaction is being passed */
+    buf ranges; /* plog_aborted_txn, ordered by first offset, of the bytes that were read last */
+    size_t next; /* the first that was not reached yet */
+    buf open; /* int64_t producer ids whose aborted transaction is being passed */
 } aborted_filter;
 
 /* Learns the aborted transactions that reach into the offsets [from, to), which come next. */

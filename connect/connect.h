@@ -25,9 +25,9 @@ typedef struct embedded_input {
 typedef struct embedded_feed_options {
     const embedded_input *inputs; /* numbered as the engine numbers the inputs of the task */
     int input_count;
-    int32_t partition;   /* the task's partition of every input; -1: all of them */
+    int32_t partition; /* the task's partition of every input; -1: all of them */
     bool read_committed; /* up to the last stable offset, without aborted records; else up to the high watermark */
-    bool bounded;        /* ends at the ends that the logs have now */
+    bool bounded; /* ends at the ends that the logs have now */
     /* Called on an appending thread when an input has more, at most until the next read: cheap, calls nothing back. */
     void (*wake)(void *arg);
     void *wake_arg;
@@ -46,7 +46,7 @@ typedef struct embedded_sink_options {
     int topic_count;
     const str *inputs; /* topics that the query reads: what it consumed is synced before it is decided */
     int input_count;
-    int64_t producer_id;  /* the first of the query's two internal producer ids, reserved when it was created */
+    int64_t producer_id; /* the first of the query's two internal producer ids, reserved when it was created */
     str transactional_id; /* the name under which ListTransactions shows them */
     broker_time (*now)(void *arg);
     void *now_arg;
@@ -60,8 +60,7 @@ void embedded_sink_free(io_sink *s);
 /* ---- the processing log --------------------------------------------------------------------------------------- */
 
 /* The processing log as a topic of JSON events (reference 6.13); bounded in memory, what does not fit is counted. */
-io_proclog *proclog_topic_new(str topic, str service_id, bool rows_include, broker_time (*now)(void *arg),
-                              void *now_arg);
+io_proclog *proclog_topic_new(str topic, bool rows_include, broker_time (*now)(void *arg), void *now_arg);
 /* Appends what was logged since; any thread that may block. False when the topic cannot be written. */
 bool proclog_topic_flush(io_proclog *log, broker *b, diag *d);
 /* Whether there is something to flush. Any thread. */

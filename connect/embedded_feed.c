@@ -9,8 +9,8 @@
 #include "connect/aborted.h"
 
 enum {
-    READ_BYTES = 256 * 1024,            /* of one read of a log: a chunk of 250-byte records fits */
-    EXPANDED_MAX = 256 * 1024 * 1024,   /* most bytes that one compressed batch may expand to */
+    READ_BYTES = 256 * 1024, /* of one read of a log: a chunk of 250-byte records fits */
+    EXPANDED_MAX = 256 * 1024 * 1024, /* most bytes that one compressed batch may expand to */
 };
 
 /* One partition of one input. */
@@ -208,8 +208,12 @@ static bool take_records(input *in, part *p, uint32_t max, uint32_t *count, diag
         if (view.offset < p->position) continue;
         p->position = view.offset + 1;
         io_record *r = &in->records[(*count)++];
-        *r = (io_record){.key = view.key, .value = view.value, .key_null = view.key.p == NULL,
-                         .value_null = view.value.p == NULL, .timestamp = view.timestamp, .offset = view.offset};
+        *r = (io_record){.key = view.key,
+                         .value = view.value,
+                         .key_null = view.key.p == NULL,
+                         .value_null = view.value.p == NULL,
+                         .timestamp = view.timestamp,
+                         .offset = view.offset};
         if (view.header_count > 0) copy_headers(in, &view, &r->headers);
     }
     return true;
@@ -234,7 +238,9 @@ static io_status read_part(feed *f, input *in, part *p, uint32_t max, io_batch *
     }
     if (diag_is_set(d)) return IO_FAILED;
     if (count == 0 && p->position == before) return p->position >= p->limit ? IO_END : IO_EMPTY;
-    *out = (io_batch){.partition = broker_partition_index(p->partition), .count = count, .records = in->records,
+    *out = (io_batch){.partition = broker_partition_index(p->partition),
+                      .count = count,
+                      .records = in->records,
                       .next_offset = p->position,
                       .end_offset = f->options.read_committed ? plog_last_stable(p->log) : plog_end(p->log)};
     return IO_OK;

@@ -14,8 +14,8 @@
 #include "broker/batch.h"
 
 enum {
-    BATCH_BYTES = 512 * 1024,  /* a batch is closed when it has this many */
-    BATCH_MARGIN = 1024,       /* what the header and the framing add, at most */
+    BATCH_BYTES = 512 * 1024, /* a batch is closed when it has this many */
+    BATCH_MARGIN = 1024, /* what the header and the framing add, at most */
     PRODUCERS = 2,
     EPOCH = 0,
 };
@@ -56,9 +56,9 @@ typedef struct sink {
     output *outputs;
     str *inputs;
     pthread_mutex_t lock; /* guards `by`, `generation` and `idle` between workers and the writer */
-    appender *idle;       /* appenders that nobody uses */
-    int parts_max;        /* partitions of the output that has the most */
-    int64_t generation;   /* of the appends that come now */
+    appender *idle; /* appenders that nobody uses */
+    int parts_max; /* partitions of the output that has the most */
+    int64_t generation; /* of the appends that come now */
     io_output_position *positions; /* what prepare hands out */
 } sink;
 
@@ -229,8 +229,8 @@ static bool add_record(sink *s, output *o, appender *a, const io_out *r, diag *d
     if (index < 0) index = a->next_part = (a->next_part + 1) % o->part_count;
     check(index < o->part_count);
     batch_builder *builder = &a->builders[index];
-    batch_record record = {.key = present(r->key, r->key_null), .value = present(r->value, r->value_null),
-                           .timestamp = r->timestamp};
+    batch_record record = {
+        .key = present(r->key, r->key_null), .value = present(r->value, r->value_null), .timestamp = r->timestamp};
     if (r->headers && r->headers->n > 0) convert_headers(r, &a->headers, &record);
     size_t need = batch_record_bound(&record);
     bool full = builder->count > 0 && batch_builder_size(builder) + need > o->batch_max;

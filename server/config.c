@@ -15,6 +15,8 @@ static const config_info table[] = {
     {"kafka.listener", CONFIG_ADDRESS, "127.0.0.1:9092", "Address of the Kafka protocol."},
     {"kafka.advertised.listener", CONFIG_TEXT, "", "HOST:PORT that Kafka clients are told; empty: the listener's."},
     {"ksql.service.id", CONFIG_TEXT, "default_", "Name of this server's query groups and internal topics."},
+    {"ksql.logging.processing.rows.include", CONFIG_BOOL, "false",
+     "Whether events of the processing log hold the record that failed."},
     {"ksql.max.push.queries", CONFIG_INT, "100", "Open push queries over HTTP."},
     {"ksql.idle.connection.timeout.seconds", CONFIG_INT, "86400",
      "An HTTP connection that is silent longer is closed."},

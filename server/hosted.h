@@ -30,10 +30,10 @@ typedef struct hosted_env {
 typedef struct hosted_options {
     str id;
     const plan *plan;
-    bool persistent;      /* outputs and state are committed; otherwise rows go to the subscriber */
-    int64_t producer_id;  /* persistent: the first of its two internal producer ids */
+    bool persistent; /* outputs and state are committed; otherwise rows go to the subscriber */
+    int64_t producer_id; /* persistent: the first of its two internal producer ids */
     io_subscriber *subscriber; /* not persistent */
-    bool bounded;         /* ends at the present ends of its inputs */
+    bool bounded; /* ends at the present ends of its inputs */
     int64_t cache_bytes;
     int64_t commit_interval_ms;
     bool fail_on_bad_record;

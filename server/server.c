@@ -1,15 +1,17 @@
 #include "server/server.h"
 
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/check.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "server/rest.h"
+#include "server/host.h"
 #include "server/http_listener.h"
 #include "server/kafka.h"
 #include "server/net.h"
+#include "server/rest.h"
 
 enum { OUTPUT_MAX = 256 * 1024, LINE_MAX_BYTES = 8192, HEAD_MAX = 32768, PIPELINE_MAX = 65536 };
 
@@ -24,6 +26,7 @@ struct server {
     http_service service;
     pool *statements;
     pool *readers;
+    host *host; /* executes SQL; NULL without a Kafka side */
     rest rest;
     char cluster_id[64];
     char service_id[128];
@@ -130,6 +133,19 @@ static bool open_http(server *s, const server_options *o, diag *d)
     return s->listener != NULL;
 }
 
+static bool open_host(server *s, diag *d)
+{
+    host_options ho = {.fs = fs_real(),
+                       .data_dir = s->data_dir,
+                       .broker = kafka_broker(s->kafka),
+                       .config = s->config,
+                       .service_id = s->service_id,
+                       .statements = s->statements};
+    s->host = host_open(&ho, d);
+    if (s->host) s->rest.executor = host_executor(s->host);
+    return s->host != NULL;
+}
+
 static bool start_all(server *s, const server_options *o, diag *d)
 {
     /* Half of the descriptors are the logs' at most; connections need the rest. */
@@ -137,6 +153,7 @@ static bool start_all(server *s, const server_options *o, diag *d)
     if (!open_folder(s, d)) return false;
     if (o->kafka && !open_kafka(s, o, d)) return false;
     if (o->http && !open_http(s, o, d)) return false;
+    if (o->kafka && o->http && !open_host(s, d)) return false;
     if (s->kafka && !kafka_start(s->kafka, d)) return false;
     return !o->http || loop_start(&s->http_loop, d);
 }
@@ -172,30 +189,38 @@ broker *server_broker(server *s)
 typedef struct stop_letter {
     mail mail;
     rest *rest;
+    sem_t done;
 } stop_letter;
 
 static void on_stop_letter(mail *m)
 {
     stop_letter *l = container_of(m, stop_letter, mail);
     rest_stop(l->rest);
-    free(l);
+    sem_post(&l->done);
 }
 
+static void stop_requests(server *s)
+{
+    stop_letter l = {.mail = {.run = on_stop_letter}, .rest = &s->rest};
+    sem_init(&l.done, 0, 0);
+    loop_post(&s->http_loop, &l.mail);
+    while (sem_wait(&l.done) != 0) continue;
+    sem_destroy(&l.done);
+}
+
+/* In this order: nobody begins a query any more, those under way have begun, all end, and then their threads may. */
 void server_stop(server *s)
 {
     if (!s) return;
+    if (s->http_looped && s->http_loop.started) stop_requests(s);
+    pool_free(s->readers);
+    if (s->host) host_stop_streams(s->host);
+    pool_free(s->statements);
     if (s->http_looped) {
-        if (s->http_loop.started) {
-            stop_letter *l = malloc(sizeof *l);
-            check(l);
-            *l = (stop_letter){.mail = {.run = on_stop_letter}, .rest = &s->rest};
-            loop_post(&s->http_loop, &l->mail);
-        }
-        pool_free(s->statements);
-        pool_free(s->readers);
         loop_stop(&s->http_loop);
         http_listener_free(s->listener);
     }
+    host_close(s->host);
     kafka_close(s->kafka);
     file_close(s->lock);
     free(s->data_dir);

@@ -50,7 +50,7 @@ void groups_arguments(groups *g, chunk *c, bool old);
 
 /* Life of a state: from zeroes, and its end. */
 void group_init(groups *g, group *s);
-void group_drop(groups *g, group *s);
+void groups_drop_one(groups *g, group *s);
 /* Adds, or takes back, a row whose arguments were evaluated. A call that fails is reported and leaves its state. */
 void group_add(groups *g, group *s, const chunk *c, uint32_t row, bool undo);
 /* Takes time and carried columns of a row. */

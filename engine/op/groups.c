@@ -92,7 +92,7 @@ void group_init(groups *g, group *s)
     for (int i = 0; i < g->count; i++) agg_init(g->calls[i].agg, state_at(g, s, i));
 }
 
-void group_drop(groups *g, group *s)
+void groups_drop_one(groups *g, group *s)
 {
     for (int i = 0; i < g->count; i++) agg_drop(g->calls[i].agg, state_at(g, s, i));
     free(s->carried);
@@ -227,7 +227,7 @@ static bool decode(void *ctx, const cell *row, void *state)
 
 static void release(void *ctx, void *state)
 {
-    group_drop(ctx, state);
+    groups_drop_one(ctx, state);
 }
 
 store *groups_store(groups *g, store_shape shape, const char *detail)

@@ -1,0 +1,136 @@
+/* Push queries: a transient query whose rows go to one client. */
+#include <sched.h>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "server/host_int.h"
+
+typedef struct push {
+    transient base; /* first */
+    io_subscriber subscriber;
+    hosted *hosted;
+    _Atomic(hosted *) running; /* set once the query runs, for wakes */
+    const schema *shown; /* the columns of the SELECT, in its order */
+    const int *result_keys; /* which of them repeat a key column */
+    int key_count;
+    vec *cols;
+    int64_t limit; /* rows, -1: none */
+    int64_t rows; /* so far; the query's task alone counts */
+    atomic_bool ended;
+    atomic_bool begun; /* the thread that begins it touches it no more */
+} push;
+
+/* The columns as the client sees them: those that repeat a key show the key, which a deleted row still has. */
+static io_status push_rows(io_subscriber *self, const chunk *rows)
+{
+    push *p = container_of(self, push, subscriber);
+    chunk view = *rows;
+    view.schema = p->shown;
+    view.cols = p->cols;
+    for (int i = 0; i < p->shown->count; i++) {
+        int key = p->result_keys ? p->result_keys[i] : -1;
+        p->cols[i] = rows->cols[key >= 0 ? key : p->key_count + i];
+    }
+    io_status status = exec_stream_rows(p->base.stream, &view);
+    if (status == IO_OK) p->rows += rows->count;
+    return status;
+}
+
+static void end_stream(push *p, const diag *reason)
+{
+    if (atomic_exchange(&p->ended, true)) return;
+    if (reason)
+        exec_stream_end(p->base.stream, EXEC_END_ERROR, REST_SERVER_ERROR, reason->text);
+    else
+        exec_stream_end(p->base.stream, p->limit >= 0 && p->rows >= p->limit ? EXEC_END_LIMIT : EXEC_END_DONE, 0, NULL);
+}
+
+static void push_ended(io_subscriber *self, const diag *reason)
+{
+    push *p = container_of(self, push, subscriber);
+    end_stream(p, reason);
+    host_close_transient(&p->base);
+}
+
+/* A feed or operator failed outside of the subscriber's own path. */
+static void push_failed(void *arg, hosted *h)
+{
+    push *p = arg;
+    diag why = {0};
+    hosted_error(h, &why);
+    end_stream(p, &why);
+    host_close_transient(&p->base);
+}
+
+static void wake_push(transient *t)
+{
+    hosted *h = atomic_load(&container_of(t, push, base)->running);
+    if (h) hosted_wake(h);
+}
+
+static void end_push(transient *t)
+{
+    push *p = container_of(t, push, base);
+    while (!atomic_load(&p->begun)) sched_yield();
+    atomic_store(&p->running, NULL);
+    hosted_stop(p->hosted);
+    if (!atomic_exchange(&p->ended, true)) exec_stream_end(p->base.stream, EXEC_END_DONE, 0, NULL);
+    arena_free(p->base.mem);
+}
+
+static schema *shown_schema(arena *a, const schema *s, const int *result_keys)
+{
+    int count = s->count - s->key_count;
+    column *columns = ARENA_ARRAY(a, column, (size_t)count + 1);
+    for (int i = 0; i < count; i++) {
+        columns[i] = s->columns[s->key_count + i];
+        columns[i].role = result_keys && result_keys[i] >= 0 ? COLUMN_KEY : COLUMN_VALUE;
+    }
+    /* Not by schema_new: it would move the keys to the front. */
+    schema *out = ARENA_NEW(a, schema);
+    *out = (schema){.columns = columns, .count = count, .is_table = s->is_table};
+    return out;
+}
+
+static str transient_id(arena *a, str from)
+{
+    rng dice;
+    broker_time now = host_now(NULL);
+    rng_seed(&dice, (uint64_t)now.mono_ms * 1000003u ^ (uint64_t)(uintptr_t)a);
+    return arena_printf(a, "transient_%.*s_%llu", STR_ARG(from), (unsigned long long)(rng_u64(&dice) >> 1));
+}
+
+exec_begin host_begin_rows(host *h, const plan *root, const schema *result, const int *result_keys, bool bounded,
+                           exec_stream_kind kind, str id, arena *mem, exec_stream *s, str statement)
+{
+    push *p = ARENA_NEW(mem, push);
+    p->base = (transient){
+        .id = id, .statement = arena_str(mem, statement), .stream = s, .mem = mem, .end = end_push, .wake = wake_push};
+    p->subscriber = (io_subscriber){push_rows, push_ended};
+    p->shown = shown_schema(mem, result, result_keys);
+    p->result_keys = result_keys;
+    p->key_count = result->key_count;
+    p->cols = ARENA_ARRAY(mem, vec, (size_t)p->shown->count + 1);
+    p->limit = root->sink.limit;
+    host_add_transient(h, &p->base);
+    exec_stream_open(s, kind, id, p->shown, &p->base);
+    hosted_options o = {
+        .id = id, .plan = root, .subscriber = &p->subscriber, .bounded = bounded, .failed = push_failed, .arg = p};
+    diag d = {0};
+    /* The first rows, and even the end, may come before this returns: who ends it waits for `begun`. */
+    p->hosted = hosted_start(&h->env, &o, &d);
+    atomic_store(&p->running, p->hosted);
+    if (!p->hosted) {
+        end_stream(p, &d);
+        host_close_transient(&p->base);
+    }
+    atomic_store(&p->begun, true);
+    return EXEC_STARTED;
+}
+
+exec_begin host_begin_push(host *h, const sql_result *r, arena *mem, exec_stream *s, str statement)
+{
+    const planned *p = r->push;
+    return host_begin_rows(h, p->root, p->schema, p->result_keys, false, EXEC_PUSH, transient_id(mem, r->push_id), mem,
+                           s, statement);
+}
