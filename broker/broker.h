@@ -232,9 +232,11 @@ const uint8_t *broker_partition_topic_id(const broker_partition *p);
 int32_t broker_partition_index(const broker_partition *p);
 
 /*
- * Appends record batches that Weir built: they are checked as a client's would be and wake whoever waits for this
- * partition. Transactional batches must carry an internal producer id. The offset of the first record goes to
- * *base_offset (may be NULL). Not synced.
+ * Appends one record batch that Weir built and wakes whoever waits for this partition. A batch without an internal
+ * producer id is checked as a client's would be; one with such an id (the only ones that may be transactional)
+ * carries no sequence numbers and is checked by header, CRC and size. The offset of the first record goes to
+ * *base_offset (may be NULL). Not synced. The bytes are written to. DIAG_STATE names Kafka's error, DIAG_IO is the
+ * disk's.
  */
 bool broker_append(broker_partition *p, uint8_t *batch, size_t n, broker_time now, int64_t *base_offset, diag *d);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "broker/broker_core.h"
 #include "broker/api.h"
@@ -142,6 +143,31 @@ static bool append_failed(const plog_appended *out, const broker_partition *p, d
                     out->message ? ": " : "", out->message ? out->message : "");
 }
 
+/*
+ * A batch of an internal producer has no sequence numbers (the order on disk is the caller's own) and was built
+ * here: header, CRC and size are checked, and the append time is put in where the topic wants it.
+ */
+static bool check_internal(uint8_t *batch, size_t n, const batch_rules *rules, broker_time now, batch_checked *out)
+{
+    batch_header h;
+    diag d = {0};
+    if (!batch_verify(batch, n, &h, &d) || batch_size(&h) != (int64_t)n || h.count <= 0) {
+        out->error = KAFKA_CORRUPT_MESSAGE;
+        return false;
+    }
+    if ((int64_t)n > rules->max_bytes) {
+        out->error = KAFKA_MESSAGE_TOO_LARGE;
+        return false;
+    }
+    if (rules->log_append_time) {
+        store_be16(batch + 21, (uint16_t)(h.attributes | BATCH_LOG_APPEND_TIME));
+        store_be64(batch + 35, (uint64_t)now.wall_ms);
+        store_be32(batch + 17, hash_crc32c(batch + BATCH_CRC_START, n - BATCH_CRC_START));
+    }
+    batch_trust(batch, n, out);
+    return true;
+}
+
 bool broker_append(broker_partition *p, uint8_t *batch, size_t n, broker_time now, int64_t *base_offset, diag *d)
 {
     plog *log = broker_partition_log(p, d);
@@ -149,12 +175,15 @@ bool broker_append(broker_partition *p, uint8_t *batch, size_t n, broker_time no
     batch_checked checked = {0};
     plog_appended out = {.error = KAFKA_NONE};
     batch_rules rules = plog_rules(log);
-    bool ok = batch_check(batch, n, &rules, INT16_MAX, now.wall_ms, &checked);
+    batch_header h = {.producer_id = -1};
+    if (n >= BATCH_HEADER) batch_header_read(batch, &h);
+    bool internal = h.producer_id >= BROKER_INTERNAL_PRODUCER_FIRST;
+    bool ok = internal ? check_internal(batch, n, &rules, now, &checked)
+                       : batch_check(batch, n, &rules, INT16_MAX, now.wall_ms, &checked);
     if (!ok) {
         out.error = checked.error;
         out.message = checked.message;
-    } else if ((checked.header.attributes & BATCH_TRANSACTIONAL) &&
-               checked.header.producer_id < BROKER_INTERNAL_PRODUCER_FIRST) {
+    } else if ((checked.header.attributes & BATCH_TRANSACTIONAL) && !internal) {
         ok = false;
         out.error = KAFKA_INVALID_PRODUCER_ID_MAPPING;
     } else {
