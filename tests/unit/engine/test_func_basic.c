@@ -13,8 +13,7 @@ START_TEST(greatest_and_least_leave_out_nulls)
 {
     EXAMPLES({"GREATEST(1, 5, 3)", "5"}, {"LEAST(4, NULL, 2)", "2"}, {"GREATEST('a', 'b')", "'b'"},
              {"GREATEST(CAST(NULL AS INT), CAST(NULL AS INT))", "NULL"}, {"GREATEST(1.5, 2.25)", "2.25"},
-             {"GREATEST(1.50, 1.5)", "1.50"}, {"LEAST(x'80', x'01')", "80"}, {"GREATEST(1e0, 2e0)", "2.0"},
-             {"GREATEST(2.5, 3)", "3.0"}, {"LEAST(DATE '2020-01-02', DATE '2020-01-01')", "2020-01-01"});
+             {"GREATEST(1.50, 1.5)", "1.50"}, {"LEAST(x'80', x'01')", "80"}, {"GREATEST(1e0, 2e0)", "2.0"}, {"LEAST(DATE '2020-01-02', DATE '2020-01-01')", "2020-01-01"});
 }
 END_TEST
 
