@@ -86,7 +86,7 @@ bool file_write(file *f, uint64_t at, const void *p, size_t n, diag *d)
 bool file_writev(file *f, uint64_t at, const struct iovec *pieces, int count, diag *d)
 {
     check(count >= 0 && count <= WRITE_PIECES_MAX);
-    int done = 0;          /* pieces that are written whole */
+    int done = 0; /* pieces that are written whole */
     struct iovec cut = {0}; /* the rest of a piece that was written in part */
     while (done < count) {
         ssize_t rc;

@@ -4,13 +4,13 @@
  *
  * An `fs` is a file system behind a table of functions: fs_real() is the operating system, fs_sim (base/file_sim.h) the
  * test twin in memory that fails on command and loses power. Any thread may use an fs. A `file` may be used by
- * several threads at once for reading and writing at stated positions; open and close have one owner. A failed operation
- * returns false and sets the diag with errno in os_error; short transfers are completed inside.
+ * several threads at once for reading and writing at stated positions; open and close have one owner. A failed
+ * operation returns false and sets the diag with errno in os_error; short transfers are completed inside.
  *
  * Durability: what was written is on disk after file_sync on the file AND, when the file was created or renamed,
- * fs_sync_dir on its folder AND, when the folder is new, fs_sync_dir on the folder's folder. A sync that failed is never
- * retried (the kernel may have dropped the pages and would call a second try good): the file remembers it, and every
- * later sync of the file fails with the same error.
+ * fs_sync_dir on its folder AND, when the folder is new, fs_sync_dir on the folder's folder. A sync that failed is
+ * never retried (the kernel may have dropped the pages and would call a second try good): the file remembers it, and
+ * every later sync of the file fails with the same error.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -28,7 +28,7 @@ typedef struct file file;
 
 /* How fs_open opens. Without FILE_READONLY the file is opened for reading and writing. */
 typedef enum file_flags {
-    FILE_CREATE = 1,   /* make it when it is missing */
+    FILE_CREATE = 1, /* make it when it is missing */
     FILE_EXCLUSIVE = 2, /* with FILE_CREATE: it must not exist (DIAG_EXISTS) */
     FILE_READONLY = 4,
 } file_flags;
@@ -36,7 +36,7 @@ typedef enum file_flags {
 /* What a sync must bring to disk beside the bytes and the size. */
 typedef enum file_sync_kind {
     FILE_SYNC_DATA, /* fdatasync: bytes and size */
-    FILE_SYNC_ALL,  /* fsync: times and the like as well */
+    FILE_SYNC_ALL, /* fsync: times and the like as well */
 } file_sync_kind;
 
 /* Kinds of byte-range lock; a lock belongs to the open file (OFD), not to the process. */
@@ -44,8 +44,8 @@ typedef enum file_lock_kind { FILE_UNLOCK, FILE_LOCK_SHARED, FILE_LOCK_EXCLUSIVE
 
 /* The outcome of file_read_nowait. */
 typedef enum file_read_status {
-    FILE_READ_DONE,  /* *got bytes were read; fewer than asked for: the file ends, or the rest is not in memory */
-    FILE_READ_WAIT,  /* nothing of it is in memory: read it with file_read on a thread that may block */
+    FILE_READ_DONE, /* *got bytes were read; fewer than asked for: the file ends, or the rest is not in memory */
+    FILE_READ_WAIT, /* nothing of it is in memory: read it with file_read on a thread that may block */
     FILE_READ_ERROR, /* the diag is set */
 } file_read_status;
 
@@ -119,7 +119,10 @@ bool fs_exists(fs *sys, const char *path);
 /* Bytes that a new file could still take where path lies; UINT64_MAX when that is unknown. */
 uint64_t fs_free_bytes(fs *sys, const char *path);
 
-/* Advisory lock on the whole file, held until close; DIAG_BUSY when somebody else holds it. For the data folder's `lock`. */
+/*
+ * Advisory lock on the whole file, held until close; DIAG_BUSY when somebody else holds it. For the data folder's
+ * `lock`.
+ */
 bool file_lock(file *f, diag *d);
 /* Takes, converts or drops a lock on a range without waiting; *got is false when somebody else is in the way. */
 bool file_lock_range(file *f, uint64_t at, uint64_t n, file_lock_kind kind, bool *got, diag *d);
@@ -127,8 +130,8 @@ bool file_lock_range(file *f, uint64_t at, uint64_t n, file_lock_kind kind, bool
 bool file_lock_test(file *f, uint64_t at, uint64_t n, bool *held, diag *d);
 
 /*
- * Maps a region (page aligned) shared and writable, extending the file when it is shorter and `extend` is set; *p is NULL
- * when it is shorter and may not grow. For memory that needs no durability (SQLite's -shm). file_unmap ends it.
+ * Maps a region (page aligned) shared and writable, extending the file when it is shorter and `extend` is set; *p is
+ * NULL when it is shorter and may not grow. For memory that needs no durability (SQLite's -shm). file_unmap ends it.
  */
 bool file_map(file *f, uint64_t at, size_t n, bool extend, void **p, diag *d);
 void file_unmap(file *f, void *p, size_t n);

@@ -17,7 +17,7 @@ struct file {
     fs *fs;
     char *path;
     atomic_int sync_error; /* errno of the sync that failed, 0: none did */
-    int fd;                /* -1: the file has none */
+    int fd; /* -1: the file has none */
 };
 
 /* The functions of a file system. */
@@ -42,7 +42,7 @@ typedef struct fs_ops {
     int (*rmdir)(fs *sys, const char *path);
     int (*mkdir)(fs *sys, const char *path);
     int (*list)(fs *sys, const char *path, arena *a, buf *entries); /* fs_entry records, any order */
-    int (*exists)(fs *sys, const char *path);                       /* 1 yes, 0 no */
+    int (*exists)(fs *sys, const char *path); /* 1 yes, 0 no */
     uint64_t (*free_bytes)(fs *sys, const char *path);
 } fs_ops;
 

@@ -2,9 +2,9 @@
  * base/file_sim.h - the test twin of base/file: a file system in memory that fails on command and loses power.
  *
  * Thread-safe. The twin keeps two versions of everything: what the program sees, and what is on the simulated disk. A
- * sync brings one file's bytes and size, or one folder's entries, over. fs_sim_power_loss builds a disk as a machine may find
- * it after losing power: for every unsynced page of 4 KiB the old or the new bytes, or a mix of them by 512-byte
- * sectors; the old size, the new one or one between; and any subset of the unsynced entry changes of each
+ * sync brings one file's bytes and size, or one folder's entries, over. fs_sim_power_loss builds a disk as a machine
+ * may find it after losing power: for every unsynced page of 4 KiB the old or the new bytes, or a mix of them by
+ * 512-byte sectors; the old size, the new one or one between; and any subset of the unsynced entry changes of each
  * folder (a rename is one change). Freed with fs_sim_free after all its files are closed.
  */
 #ifndef BASE_FILE_SIM_H
@@ -18,7 +18,7 @@ typedef struct fs_sim fs_sim;
 typedef enum fs_sim_calls {
     FS_SIM_READ = 1,
     FS_SIM_WRITE = 2,
-    FS_SIM_SYNC = 4,  /* files and folders */
+    FS_SIM_SYNC = 4, /* files and folders */
     FS_SIM_OPEN = 8,
     FS_SIM_NAMES = 16, /* rename, unlink, mkdir, rmdir */
     FS_SIM_TRUNCATE = 32,

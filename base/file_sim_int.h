@@ -1,7 +1,8 @@
 /*
  * base/file_sim_int.h - the data of the test twin, shared by its files (base/file_sim*.c) and nobody else.
  *
- * Everything is guarded by fs_sim.mutex. Nodes live until the sim is freed, so that handles of unlinked files stay good.
+ * Everything is guarded by fs_sim.mutex. Nodes live until the sim is freed, so that handles of unlinked files stay
+ * good.
  */
 #ifndef BASE_FILE_SIM_INT_H
 #define BASE_FILE_SIM_INT_H
@@ -55,13 +56,13 @@ typedef struct sim_map {
 struct sim_node {
     bool is_dir;
     uint64_t number;
-    buf now, disk;               /* a file's bytes */
+    buf now, disk; /* a file's bytes */
     size_t dirty_from, dirty_to; /* bytes that a sync has to bring over */
     sim_names names, disk_names; /* a folder's entries */
-    buf changes;                 /* sim_change: entry changes since the last sync of the folder */
+    buf changes; /* sim_change: entry changes since the last sync of the folder */
     const file *whole_lock;
     buf locks; /* sim_lock */
-    buf maps;  /* sim_map */
+    buf maps; /* sim_map */
 };
 
 struct fs_sim {

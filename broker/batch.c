@@ -6,7 +6,6 @@
 
 enum { MAGIC_AT = 16, MAGIC_NOW = 2 };
 
-
 void batch_header_read(const void *data, batch_header *h)
 {
     const uint8_t *p = data;

@@ -1,9 +1,9 @@
 /*
  * broker/batch.h - Kafka record batches, format version 2: header, checks, building and walking.
  *
- * The same bytes travel on the wire and lie on disk (reference: Apache Kafka documentation, "Record Batch"). Everything here
- * takes hostile bytes: nothing reads past the length that it is given. Thread-neutral; a builder or an iterator
- * belongs to one thread. Slices borrow the batch or, for a compressed one, the iterator's own buffer.
+ * The same bytes travel on the wire and lie on disk (reference: Apache Kafka documentation, "Record Batch").
+ * Everything here takes hostile bytes: nothing reads past the length that it is given. Thread-neutral; a builder or
+ * an iterator belongs to one thread. Slices borrow the batch or, for a compressed one, the iterator's own buffer.
  */
 #ifndef BROKER_BATCH_H
 #define BROKER_BATCH_H
@@ -18,8 +18,8 @@
 #include "broker/kafka_error.h"
 
 enum {
-    BATCH_PREFIX = 12,    /* base offset and length: what comes before the counted bytes */
-    BATCH_HEADER = 61,    /* the whole header, up to the first record */
+    BATCH_PREFIX = 12, /* base offset and length: what comes before the counted bytes */
+    BATCH_HEADER = 61, /* the whole header, up to the first record */
     BATCH_CRC_START = 21, /* the CRC covers from the attributes to the end */
 };
 
@@ -72,15 +72,15 @@ int32_t batch_last_sequence(const batch_header *h);
 
 /* The rules that a topic sets for what clients append. */
 typedef struct batch_rules {
-    int64_t max_bytes;             /* max.message.bytes */
-    int64_t segment_bytes;         /* segment.bytes */
-    bool compacted;                /* cleanup.policy includes compact: every record needs a key */
-    bool log_append_time;          /* message.timestamp.type */
+    int64_t max_bytes; /* max.message.bytes */
+    int64_t segment_bytes; /* segment.bytes */
+    bool compacted; /* cleanup.policy includes compact: every record needs a key */
+    bool log_append_time; /* message.timestamp.type */
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
-    int codec;                     /* compression.type: -1 the producer's, else a batch_codec */
-    int level;                     /* level for a codec that is forced; 0: the codec's default */
-    int64_t expanded_bytes_max;    /* most bytes that a compressed batch may expand to */
+    int codec; /* compression.type: -1 the producer's, else a batch_codec */
+    int level; /* level for a codec that is forced; 0: the codec's default */
+    int64_t expanded_bytes_max; /* most bytes that a compressed batch may expand to */
 } batch_rules;
 
 enum { BATCH_BAD_MAX = 32 };
@@ -98,8 +98,8 @@ typedef struct batch_checked {
 } batch_checked;
 
 /*
- * Checks what a client sent as the records of one partition: exactly one batch, header and CRC32C, then in one pass every
- * record's framing, offset delta, timestamp and, on compacted topics, key. `version` is that of the Produce
+ * Checks what a client sent as the records of one partition: exactly one batch, header and CRC32C, then in one pass
+ * every record's framing, offset delta, timestamp and, on compacted topics, key. `version` is that of the Produce
  * request (zstd needs 7). now_ms is the wall clock. With log append time, a wrong maximum timestamp or a forced codec
  * the batch is patched or built anew with a fresh CRC. May be called on any thread; for a compressed batch it costs
  * the decompression. Returns true when error is KAFKA_NONE. batch_checked_free releases what was built.
@@ -111,8 +111,8 @@ void batch_trust(uint8_t *data, size_t n, batch_checked *out);
 void batch_checked_free(batch_checked *c);
 
 /*
- * What a reader needs to know of stored bytes before it uses them: plausible lengths, magic 2 and the CRC. On success the
- * header is filled; on failure the text says what is wrong.
+ * What a reader needs to know of stored bytes before it uses them: plausible lengths, magic 2 and the CRC. On success
+ * the header is filled; on failure the text says what is wrong.
  */
 bool batch_verify(const void *data, size_t n, batch_header *h, diag *d);
 
@@ -135,7 +135,7 @@ typedef struct batch_record {
 
 /* Who and what a built batch is; batch_options_plain gives the usual ones. */
 typedef struct batch_options {
-    int64_t producer_id;   /* -1: none */
+    int64_t producer_id; /* -1: none */
     int16_t producer_epoch;
     int32_t base_sequence; /* -1: none */
     bool transactional;
@@ -168,7 +168,10 @@ static inline size_t batch_builder_size(const batch_builder *b)
 }
 /* Upper bound of what a record of these sizes adds. */
 size_t batch_record_bound(const batch_record *r);
-/* Compresses, fills the header and the CRC (base offset 0). The bytes stay the builder's until its next begin or free. */
+/*
+ * Compresses, fills the header and the CRC (base offset 0). The bytes stay the builder's until its next begin or
+ * free.
+ */
 bool batch_finish(batch_builder *b, uint8_t **data, size_t *n, diag *d);
 /* Releases the builder's memory. */
 void batch_builder_free(batch_builder *b);
@@ -183,8 +186,8 @@ void batch_marker(batch_builder *b, int64_t producer_id, int16_t producer_epoch,
 typedef struct batch_record_view {
     int64_t offset;
     int64_t timestamp; /* the batch's maximum with log append time */
-    str key;           /* p == NULL: null */
-    str value;         /* p == NULL: null */
+    str key; /* p == NULL: null */
+    str value; /* p == NULL: null */
     const uint8_t *headers; /* header_count headers, for batch_header_next */
     const uint8_t *headers_end;
     int32_t header_count;

@@ -1,4 +1,6 @@
-/* What a client may append: the checks of Apache Kafka's ProduceRequest, UnifiedLog and LogValidator, in their order. */
+/*
+ * What a client may append: the checks of Apache Kafka's ProduceRequest, UnifiedLog and LogValidator, in their order.
+ */
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
@@ -6,7 +8,10 @@
 #include "broker/batch_record.h"
 #include "broker/compress.h"
 
-/* LEGACY_LENGTH_MIN: the smallest length that Kafka takes for a batch of any format (LegacyRecord.RECORD_OVERHEAD_V0). */
+/*
+ * LEGACY_LENGTH_MIN: the smallest length that Kafka takes for a batch of any format
+ * (LegacyRecord.RECORD_OVERHEAD_V0).
+ */
 enum { LEGACY_LENGTH_MIN = 14, MAGIC_AT = 16, MAGIC_NOW = 2, PRODUCE_VERSION_ZSTD = 7, EXPAND_STEP = 64 * 1024 };
 
 /* What the pass over the records has found so far. */
@@ -113,8 +118,8 @@ static bool pass_flat(record_pass *s, const uint8_t *p, const uint8_t *end)
 }
 
 /*
- * Decompresses piece by piece and checks what is there. The window grows only to the size of one record, and only as its
- * bytes really come.
+ * Decompresses piece by piece and checks what is there. The window grows only to the size of one record, and only as
+ * its bytes really come.
  */
 static bool pass_stream(record_pass *s, const uint8_t *p, const uint8_t *end)
 {

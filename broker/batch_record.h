@@ -12,7 +12,7 @@
 typedef struct raw_record {
     int64_t timestamp_delta;
     int32_t offset_delta;
-    int32_t key_length;   /* negative: null */
+    int32_t key_length; /* negative: null */
     int32_t value_length; /* negative: null */
     int32_t header_count;
     const uint8_t *key;

@@ -12,8 +12,8 @@
 #include "base/check.h"
 
 /*
- * snappy-java's stream format ("xerial"): this magic, two version numbers, then blocks, each behind its length. Clients of
- * librdkafka's family send one bare block instead; both are valid under codec id 2.
+ * snappy-java's stream format ("xerial"): this magic, two version numbers, then blocks, each behind its length.
+ * Clients of librdkafka's family send one bare block instead; both are valid under codec id 2.
  */
 static const uint8_t XERIAL_MAGIC[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 enum { XERIAL_HEADER = 16, XERIAL_BLOCK = 32 * 1024, LZ4_FLAG_INDEPENDENT = 0x20 };
@@ -30,7 +30,10 @@ static bool snappy_block(expander *e, const uint8_t *in, size_t n, diag *d)
 {
     size_t size;
     if (snappy_uncompressed_length((const char *)in, n, &size) != SNAPPY_OK) return broken(d, "snappy");
-    /* One byte of input gives at most about 64 bytes (a copy of 2 bytes), so a larger claim is a lie that costs memory. */
+    /*
+     * One byte of input gives at most about 64 bytes (a copy of 2 bytes), so a larger claim is a lie that costs
+     * memory.
+     */
     if (size > e->left || size / 64 > n + 1) {
         return diag_set(d, DIAG_LIMIT, "the snappy data expands beyond what is allowed");
     }
@@ -74,7 +77,7 @@ static void snappy_open(expander *e)
     }
 }
 
-/* ---- gzip: isa-l's inflate, member after member ------------------------------------------------------------------------ */
+/* ---- gzip: isa-l's inflate, member after member -------------------------------------------------------- */
 
 static ptrdiff_t gzip_read(expander *e, void *out, size_t cap, diag *d)
 {
@@ -110,7 +113,7 @@ static bool gzip_open(expander *e, diag *d)
     return true;
 }
 
-/* ---- lz4 frames ------------------------------------------------------------------------------------------------------------ */
+/* ---- lz4 frames ---------------------------------------------------------------------------------------- */
 
 static ptrdiff_t lz4_read(expander *e, void *out, size_t cap, diag *d)
 {
@@ -158,7 +161,7 @@ static ptrdiff_t zstd_read(expander *e, void *out, size_t cap, diag *d)
     return (ptrdiff_t)to.pos;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------------------- */
+/* ---- all of them --------------------------------------------------------------------------------------- */
 
 bool expander_open(expander *e, batch_codec codec, const void *in, size_t n, uint64_t limit, diag *d)
 {

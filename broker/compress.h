@@ -22,8 +22,8 @@ typedef struct expander {
     const uint8_t *in_end;
     uint64_t left; /* bytes that may still come out */
     bool done;
-    void *state;   /* of the codec */
-    buf block;     /* snappy: the block that is being handed out */
+    void *state; /* of the codec */
+    buf block; /* snappy: the block that is being handed out */
     size_t block_at;
 } expander;
 

@@ -2,9 +2,10 @@
  * broker/plog.h - the log of one partition: segments on disk, producers' sequences, open transactions, leader epochs.
  *
  * Threads: any thread may call anything, unless a comment says otherwise. An append takes the partition's mutex for the
- * sequence check, the offset and one pwritev; the new end is then published by a release store. Readers never wait for an
- * append: they take a reference to the list of segments and look at published ends. plog_sync, plog_checkpoint,
- * retention and deletion may block on the disk and belong on threads that may. The time is always told, in ms since 1970.
+ * sequence check, the offset and one pwritev; the new end is then published by a release store. Readers never wait
+ * for an append: they take a reference to the list of segments and look at published ends. plog_sync, plog_checkpoint,
+ * retention and deletion may block on the disk and belong on threads that may. The time is always told, in ms since
+ * 1970.
  *
  * Files (Kafka's formats) lie in the partition's folder: <base>.log .index .timeindex .txnindex .snapshot,
  * leader-epoch-checkpoint, and one of our own, weir.checkpoint (recovery point and log start). The folder is made
@@ -23,7 +24,10 @@ typedef struct plog plog;
 typedef struct plog_env plog_env;
 typedef struct segment_file segment_file;
 
-/* What all partitions of a node share: the file system and the budget of open segment files (least recently used closed). */
+/*
+ * What all partitions of a node share: the file system and the budget of open segment files (least recently used
+ * closed).
+ */
 plog_env *plog_env_new(fs *fs, size_t open_files_max);
 /* After all its plogs are closed. */
 void plog_env_free(plog_env *env);
@@ -36,7 +40,7 @@ typedef struct plog_config {
     int64_t segment_ms;
     int64_t segment_index_bytes;
     int64_t index_interval_bytes;
-    int64_t retention_ms;    /* -1: none */
+    int64_t retention_ms; /* -1: none */
     int64_t retention_bytes; /* -1: none */
     bool policy_delete;
     bool policy_compact;
@@ -49,6 +53,7 @@ typedef struct plog_config {
     int64_t producer_id_expiration_ms;
 } plog_config;
 
+/* Kafka's defaults. */
 plog_config plog_config_default(void);
 
 /* Called on the appending thread after a new end or last stable offset was published, without locks held. */
@@ -66,8 +71,8 @@ bool plog_close(plog *log, diag *d);
 /* Closes without writing anything, as a killed process would; for tests and after a failed disk. */
 void plog_abandon(plog *log);
 /*
- * Removes the log's files: the folder is renamed to "<folder>.<now_ms>-delete", synced and emptied. Extents and readers that
- * exist stay good; everything else answers UNKNOWN_TOPIC_OR_PARTITION. Afterwards plog_close frees it.
+ * Removes the log's files: the folder is renamed to "<folder>.<now_ms>-delete", synced and emptied. Extents and
+ * readers that exist stay good; everything else answers UNKNOWN_TOPIC_OR_PARTITION. Afterwards plog_close frees it.
  */
 bool plog_delete(plog *log, int64_t now_ms, diag *d);
 /* Removes folders "*-delete" that a crash left behind under `topics`. */
@@ -82,7 +87,7 @@ batch_rules plog_rules(plog *log);
 /* The folder, for messages. */
 const char *plog_folder(const plog *log);
 
-/* ---- offsets: lock-free -------------------------------------------------------------------------------------------- */
+/* ---- offsets: lock-free -------------------------------------------------------------------------------- */
 
 /* Offset of the next record; also the high watermark. */
 int64_t plog_end(const plog *log);
@@ -96,23 +101,23 @@ int64_t plog_bytes(const plog *log);
 /* True after a failed write or sync: everything answers KAFKA_STORAGE_ERROR until the log is opened again. */
 bool plog_failed(const plog *log);
 
-/* ---- appending ---------------------------------------------------------------------------------------------------- */
+/* ---- appending ----------------------------------------------------------------------------------------- */
 
 /* Who appends; decides which producer checks apply, as Kafka's AppendOrigin. */
 typedef enum plog_origin {
-    PLOG_CLIENT,      /* sequences and epochs are checked */
+    PLOG_CLIENT, /* sequences and epochs are checked */
     PLOG_COORDINATOR, /* internal topics and internal producers: epochs are checked, sequences only when they are set */
 } plog_origin;
 
 /* The outcome of an append, for the response. */
 typedef struct plog_appended {
     kafka_error error;
-    const char *message;    /* a constant text, or NULL */
-    int64_t base_offset;    /* of the original batch when duplicate; -1 on error */
+    const char *message; /* a constant text, or NULL */
+    int64_t base_offset; /* of the original batch when duplicate; -1 on error */
     int64_t last_offset;
     int64_t append_time_ms; /* with log append time, else -1 */
     int64_t log_start;
-    bool duplicate;         /* nothing was written: one of the producer's last five batches came again */
+    bool duplicate; /* nothing was written: one of the producer's last five batches came again */
 } plog_appended;
 
 /*
@@ -139,7 +144,7 @@ bool plog_checkpoint(plog *log, diag *d);
 /* Whether a sync is due by itself: 64 MiB or 5 s of unsynced appends. Cheap, lock-free. */
 bool plog_sync_due(const plog *log, int64_t now_ms);
 
-/* ---- fetching: extents of files ---------------------------------------------------------------------------------------- */
+/* ---- fetching: extents of files ------------------------------------------------------------------------ */
 
 typedef enum plog_isolation { PLOG_READ_UNCOMMITTED = 0, PLOG_READ_COMMITTED = 1 } plog_isolation;
 
@@ -165,9 +170,9 @@ typedef struct plog_fetched {
 } plog_fetched;
 
 /*
- * Finds whole batches from the one that holds `offset`, together at most max_bytes; with at_least_one the first batch comes
- * even when it is larger (KIP-74). An offset outside [start, end] is OFFSET_OUT_OF_RANGE, at the end the result is
- * empty. May read some kilobytes of index and headers. plog_fetched_free always, also after an error.
+ * Finds whole batches from the one that holds `offset`, together at most max_bytes; with at_least_one the first batch
+ * comes even when it is larger (KIP-74). An offset outside [start, end] is OFFSET_OUT_OF_RANGE, at the end the result
+ * is empty. May read some kilobytes of index and headers. plog_fetched_free always, also after an error.
  */
 void plog_fetch(plog *log, int64_t offset, uint64_t max_bytes, bool at_least_one, plog_isolation isolation,
                 plog_fetched *out);
@@ -185,10 +190,13 @@ typedef struct plog_aborted_txn {
     int64_t first_offset;
 } plog_aborted_txn;
 
-/* Appends (as plog_aborted_txn, ordered by first offset) the aborted transactions that reach into [from, to) to the buffer. */
+/*
+ * Appends (as plog_aborted_txn, ordered by first offset) the aborted transactions that reach into [from, to) to the
+ * buffer.
+ */
 bool plog_aborted(plog *log, int64_t from, int64_t to, buf *out, diag *d);
 
-/* ---- reading: copies for the engine and the coordinators --------------------------------------------------------------- */
+/* ---- reading: copies for the engine and the coordinators ----------------------------------------------- */
 
 /* A position in a log that keeps its segment open between reads. One thread at a time. */
 typedef struct plog_reader plog_reader;
@@ -196,8 +204,8 @@ typedef struct plog_reader plog_reader;
 /* The outcome of plog_read. */
 typedef enum plog_read_status {
     PLOG_READ_OK,
-    PLOG_READ_END,   /* nothing (more) to read now */
-    PLOG_READ_WAIT,  /* not in memory: call again with may_block on a thread that may */
+    PLOG_READ_END, /* nothing (more) to read now */
+    PLOG_READ_WAIT, /* not in memory: call again with may_block on a thread that may */
     PLOG_READ_ERROR, /* the diag is set; plog_reader_error gives Kafka's code */
 } plog_read_status;
 
@@ -212,13 +220,13 @@ int64_t plog_reader_offset(const plog_reader *r);
 kafka_error plog_reader_error(const plog_reader *r);
 /*
  * Reads whole batches, CRC checked, about max_bytes of them (one at least), up to the limit of the isolation level.
- * *data (BATCH_PADDING readable bytes behind it) is valid until the next call. The first batch may begin below the offset
- * asked for: skip its first records.
+ * *data (BATCH_PADDING readable bytes behind it) is valid until the next call. The first batch may begin below the
+ * offset asked for: skip its first records.
  */
-plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block, const uint8_t **data,
-                           size_t *n, diag *d);
+plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block,
+                           const uint8_t **data, size_t *n, diag *d);
 
-/* ---- looking up ---------------------------------------------------------------------------------------------------- */
+/* ---- looking up ---------------------------------------------------------------------------------------- */
 
 /*
  * The first record with this timestamp or a later one, below the limit of the isolation level: offset and timestamp, or
@@ -233,7 +241,8 @@ int32_t plog_last_epoch(plog *log);
 /* The epoch an offset was written in, -1 when unknown. */
 int32_t plog_epoch_of(plog *log, int64_t offset);
 /*
- * OffsetForLeaderEpoch: the largest known epoch <= the one asked for, and where it ends. False (-1, -1) when there is none.
+ * OffsetForLeaderEpoch: the largest known epoch <= the one asked for, and where it ends. False (-1, -1) when there is
+ * none.
  */
 bool plog_end_of_epoch(plog *log, int32_t epoch, int32_t *found, int64_t *end);
 
@@ -254,14 +263,17 @@ bool plog_producer_get(plog *log, int64_t producer_id, plog_producer *out);
 /* Forgets producers that were idle for producer.id.expiration.ms and have no open transaction. */
 void plog_expire_producers(plog *log, int64_t now_ms);
 
-/* ---- getting shorter ------------------------------------------------------------------------------------------------- */
+/* ---- getting shorter ----------------------------------------------------------------------------------- */
 
 /*
- * DeleteRecords: moves the start of the log up to `offset` (-1: the high watermark), durably before it returns. *error is
- * OFFSET_OUT_OF_RANGE beyond the high watermark. Whole segments below it go with the next retention.
+ * DeleteRecords: moves the start of the log up to `offset` (-1: the high watermark), durably before it returns.
+ * *error is OFFSET_OUT_OF_RANGE beyond the high watermark. Whole segments below it go with the next retention.
  */
 bool plog_delete_records(plog *log, int64_t offset, int64_t *low_watermark, kafka_error *error, diag *d);
-/* Retention by time, by size and by log start; rolls an active segment that is due. Returns the number of segments removed. */
+/*
+ * Retention by time, by size and by log start; rolls an active segment that is due. Returns the number of segments
+ * removed.
+ */
 bool plog_retain(plog *log, int64_t now_ms, int *removed, diag *d);
 
 #endif

@@ -70,7 +70,8 @@ static bool must_roll(const plog *log, const plog_config *c, const batch_header 
     int64_t size = (int64_t)atomic_load_explicit(&s->size, memory_order_relaxed);
     if (size == 0) return plog_end(log) + h->last_offset_delta - s->base > INT32_MAX;
     if (size + batch_size(h) > c->segment_bytes) return true;
-    int64_t waited = s->first_time >= 0 && h->max_timestamp >= 0 ? h->max_timestamp - s->first_time : now_ms - s->made_ms;
+    int64_t waited =
+        s->first_time >= 0 && h->max_timestamp >= 0 ? h->max_timestamp - s->first_time : now_ms - s->made_ms;
     if (waited > c->segment_ms) return true;
     enum { OFFSET_WIDTH = 8, TIME_WIDTH = 12 };
     if (((int64_t)segment_index_count(&s->offsets) + 1) * OFFSET_WIDTH > c->segment_index_bytes) return true;

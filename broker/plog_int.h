@@ -28,12 +28,12 @@ typedef struct plog_epoch {
 
 /* What weir.checkpoint says. */
 typedef struct plog_point {
-    int64_t recovery;       /* everything below is on disk */
-    int64_t index_point;    /* indexes and producer snapshot hold for what is below */
-    int64_t index_base;     /* the segment and the position of the index point */
+    int64_t recovery; /* everything below is on disk */
+    int64_t index_point; /* indexes and producer snapshot hold for what is below */
+    int64_t index_base; /* the segment and the position of the index point */
     int64_t index_position;
     int64_t log_start;
-    bool has_snapshot;      /* <index_point>.snapshot was written; else there was no producer */
+    bool has_snapshot; /* <index_point>.snapshot was written; else there was no producer */
 } plog_point;
 
 struct plog {
@@ -58,7 +58,7 @@ struct plog {
     segment *active; /* the last of the list, NULL: none */
     producer_state producers;
     batch_builder marker;
-    bool folder_made;   /* the folder is there */
+    bool folder_made; /* the folder is there */
     bool parent_dirty, folder_dirty, epochs_dirty;
     bool checkpoint_due; /* a roll, or many bytes since the index point */
 

@@ -5,8 +5,8 @@
 enum { LOOKUP_BLOCK = 64 * 1024 };
 
 /* The first record of one batch that is at or above both the timestamp and the offset. */
-static bool search_batch(const uint8_t *data, size_t n, int64_t timestamp, int64_t from, int64_t *offset, int64_t *found,
-                         diag *d)
+static bool search_batch(const uint8_t *data, size_t n, int64_t timestamp, int64_t from, int64_t *offset,
+                         int64_t *found, diag *d)
 {
     batch_iter it = {0};
     batch_record_view v;

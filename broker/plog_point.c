@@ -1,8 +1,8 @@
 /*
  * The small files beside the segments: weir.checkpoint, leader-epoch-checkpoint and the producer snapshots.
  *
- * weir.checkpoint has two places, each in a sector of its own, written in turn: a torn write spoils the one being written
- * and leaves the other. Both only state what was true when they were written, so an older one is merely less.
+ * weir.checkpoint has two places, each in a sector of its own, written in turn: a torn write spoils the one being
+ * written and leaves the other. Both only state what was true when they were written, so an older one is merely less.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -90,7 +90,8 @@ static bool read_small(plog *log, const char *name, buf *out, bool *missing, dia
     }
     uint64_t size = 0;
     bool ok = file_size(f, &size, d);
-    if (ok && size > SMALL_FILE_MAX) ok = diag_set(d, DIAG_CORRUPT, "%s has %llu bytes", path, (unsigned long long)size);
+    if (ok && size > SMALL_FILE_MAX)
+        ok = diag_set(d, DIAG_CORRUPT, "%s has %llu bytes", path, (unsigned long long)size);
     if (ok) {
         size_t got;
         ok = file_read(f, 0, buf_reserve(out, (size_t)size + 1), (size_t)size, &got, d);
@@ -175,8 +176,8 @@ bool plog_snapshot_read(plog *log, int64_t offset, int64_t now_ms, diag *d)
 }
 
 /*
- * Synced, although the log could be walked instead: once retention has removed the beginning of an open transaction, only
- * the snapshot knows of it.
+ * Synced, although the log could be walked instead: once retention has removed the beginning of an open transaction,
+ * only the snapshot knows of it.
  */
 bool plog_snapshot_write(plog *log, int64_t offset, const buf *bytes, diag *d)
 {

@@ -7,7 +7,7 @@
 struct plog_reader {
     plog *log;
     int64_t next;
-    segment *s;  /* counted; NULL: look the position up */
+    segment *s; /* counted; NULL: look the position up */
     uint64_t at;
     buf bytes;
     kafka_error error;
@@ -198,8 +198,8 @@ static plog_read_status read_here(plog_reader *r, int64_t limit, size_t max_byte
     }
 }
 
-plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block, const uint8_t **data,
-                           size_t *n, diag *d)
+plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block,
+                           const uint8_t **data, size_t *n, diag *d)
 {
     plog *log = r->log;
     *n = 0;

@@ -2,8 +2,8 @@
  * Opening a log: what lies below the index point is trusted, up to the recovery point batch headers are walked to make
  * indexes and producers anew, and above it every batch is checked whole.
  *
- * Above the recovery point a bad batch is a torn tail: it and all behind it is cut, as nobody was told that it is durable.
- * Below it is corruption: reported, and nothing is touched; what can be found behind it stays readable.
+ * Above the recovery point a bad batch is a torn tail: it and all behind it is cut, as nobody was told that it is
+ * durable. Below it is corruption: reported, and nothing is touched; what can be found behind it stays readable.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -19,10 +19,10 @@ typedef struct recovery {
     plog *log;
     segment **s;
     int n;
-    int64_t next;     /* offset that the next batch should have */
+    int64_t next; /* offset that the next batch should have */
     int64_t now_ms;
-    bool changed;     /* something was scanned or cut: sync before appends are taken */
-    bool roll;        /* the last segment cannot take appends */
+    bool changed; /* something was scanned or cut: sync before appends are taken */
+    bool roll; /* the last segment cannot take appends */
 } recovery;
 
 /* Size of a file of the partition, 0 when it is missing. */
@@ -69,9 +69,9 @@ static bool find_segments(recovery *r, diag *d)
         ok = bytes_of(log, stem, ".log", &size, d) && bytes_of(log, stem, ".index", &offsets, d) &&
              bytes_of(log, stem, ".timeindex", &times, d) && bytes_of(log, stem, ".txnindex", &txns, d);
         if (!ok) break;
-        segment *s = segment_new(log->env, log->folder, base, size, (uint32_t)(offsets / segment_index_width(INDEX_OFFSET)),
-                                 (uint32_t)(times / segment_index_width(INDEX_TIME)),
-                                 (uint32_t)(txns / SEGMENT_TXN_BYTES), r->now_ms);
+        segment *s = segment_new(
+            log->env, log->folder, base, size, (uint32_t)(offsets / segment_index_width(INDEX_OFFSET)),
+            (uint32_t)(times / segment_index_width(INDEX_TIME)), (uint32_t)(txns / SEGMENT_TXN_BYTES), r->now_ms);
         s->synced_size = size;
         r->s[r->n++] = s;
     }
@@ -108,7 +108,8 @@ static bool replay(recovery *r, segment *s, segment_walk *w, const batch_header 
     int32_t coordinator_epoch;
     if (!segment_walk_bytes(w, h, &data, d)) return false;
     if (!batch_marker_read(data, (size_t)batch_size(h), &commit, &coordinator_epoch)) return true;
-    int64_t first = producer_state_end(&log->producers, h->producer_id, h->producer_epoch, coordinator_epoch, r->now_ms);
+    int64_t first =
+        producer_state_end(&log->producers, h->producer_id, h->producer_epoch, coordinator_epoch, r->now_ms);
     if (first < 0 || commit || !note) return true;
     int64_t open = producer_state_first_open(&log->producers);
     segment_txn t = {h->producer_id, first, h->base_offset, open >= 0 ? open : h->base_offset + 1};

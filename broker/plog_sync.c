@@ -168,8 +168,8 @@ static bool do_work(plog *log, sync_work *w, diag *d)
         log->point.has_snapshot = w->has_snapshot;
     }
     /*
-     * A recovery point that is not written costs the next start a longer walk and nothing else. An index point is synced, as
-     * the snapshot of the one before is removed next.
+     * A recovery point that is not written costs the next start a longer walk and nothing else. An index point is
+     * synced, as the snapshot of the one before is removed next.
      */
     if (!plog_point_write(log, w->checkpoint, &ignored)) return true;
     if (w->checkpoint) plog_snapshots_prune(log, w->end);
@@ -207,7 +207,8 @@ bool plog_sync(plog *log, diag *d)
 bool plog_checkpoint(plog *log, diag *d)
 {
     pthread_mutex_lock(&log->sync_mutex);
-    bool nothing = plog_synced_end(log) == plog_end(log) && log->point.index_point == plog_end(log) && !plog_failed(log);
+    bool nothing =
+        plog_synced_end(log) == plog_end(log) && log->point.index_point == plog_end(log) && !plog_failed(log);
     bool ok = nothing || plog_sync_locked(log, true, d);
     pthread_mutex_unlock(&log->sync_mutex);
     return ok;

@@ -39,6 +39,7 @@ typedef struct producer_state {
     buf open; /* txn starts (int64_t), ascending */
 } producer_state;
 
+/* Forgets all producers. */
 void producer_state_free(producer_state *p);
 /* The producer, or NULL. The pointer is good until the next call that adds or expires. */
 producer_entry *producer_state_get(const producer_state *p, int64_t id);

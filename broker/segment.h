@@ -18,17 +18,18 @@ typedef struct segment {
     segment_file *txns; /* aborted transactions (.txnindex); made with the first */
     segment_index offsets;
     segment_index times;
-    _Atomic uint64_t size;      /* bytes of whole batches; published by the appender */
-    atomic_uint txn_count;      /* entries of .txnindex */
-    _Atomic uint64_t corrupt_from; /* position from which recovery found no batches, UINT64_MAX: none; nothing is read there */
-    _Atomic int64_t max_time;   /* highest timestamp; SEGMENT_TIME_UNKNOWN until it was looked up */
+    _Atomic uint64_t size; /* bytes of whole batches; published by the appender */
+    atomic_uint txn_count; /* entries of .txnindex */
+    _Atomic uint64_t
+        corrupt_from; /* position from which recovery found no batches, UINT64_MAX: none; nothing is read there */
+    _Atomic int64_t max_time; /* highest timestamp; SEGMENT_TIME_UNKNOWN until it was looked up */
     /* Below: guarded by the log's append mutex. */
-    int64_t max_time_offset;    /* last offset of the batch that has it */
-    int64_t first_time;         /* maximum timestamp of the first batch, -1: none yet */
+    int64_t max_time_offset; /* last offset of the batch that has it */
+    int64_t first_time; /* maximum timestamp of the first batch, -1: none yet */
     int64_t made_ms;
-    uint64_t indexed_to;        /* position up to which the indexes know the log */
+    uint64_t indexed_to; /* position up to which the indexes know the log */
     bool txns_unsynced;
-    uint64_t synced_size;       /* guarded by the log's sync mutex */
+    uint64_t synced_size; /* guarded by the log's sync mutex */
 } segment;
 
 #define SEGMENT_TIME_UNKNOWN INT64_MIN
@@ -73,8 +74,8 @@ bool segment_flush_indexes(segment *s, diag *d);
 bool segment_seal(segment *s, diag *d);
 
 /*
- * Reads the header of the batch at a position. Lengths are checked against `limit`, offsets against `from`: an implausible
- * header is DIAG_CORRUPT with the file and position.
+ * Reads the header of the batch at a position. Lengths are checked against `limit`, offsets against `from`: an
+ * implausible header is DIAG_CORRUPT with the file and position.
  */
 bool segment_header(segment *s, uint64_t at, uint64_t limit, int64_t from, batch_header *h, diag *d);
 
@@ -82,15 +83,16 @@ bool segment_header(segment *s, uint64_t at, uint64_t limit, int64_t from, batch
 typedef struct segment_walk {
     segment *s;
     file *f;
-    uint64_t at;    /* of the next header */
+    uint64_t at; /* of the next header */
     uint64_t limit;
-    int64_t from;   /* offsets must not be below */
+    int64_t from; /* offsets must not be below */
     uint8_t *block;
     size_t block_size;
     uint64_t block_at;
     size_t block_n;
 } segment_walk;
 
+/* Starts at a position; segment_walk_close afterwards, also when this fails. */
 bool segment_walk_open(segment_walk *w, segment *s, uint64_t at, uint64_t limit, int64_t from, size_t block, diag *d);
 /* 1: the next header, w->at behind it; 0: the end; -1: implausible (DIAG_CORRUPT) or unreadable. */
 int segment_walk_next(segment_walk *w, batch_header *h, diag *d);
@@ -99,8 +101,8 @@ bool segment_walk_bytes(segment_walk *w, const batch_header *h, const uint8_t **
 void segment_walk_close(segment_walk *w);
 
 /*
- * The first batch below `limit` whose last offset is at or above the offset: its position and header. *found is false when the
- * segment has none.
+ * The first batch below `limit` whose last offset is at or above the offset: its position and header. *found is false
+ * when the segment has none.
  */
 bool segment_locate(segment *s, int64_t offset, uint64_t limit, uint64_t *at, batch_header *h, bool *found, diag *d);
 

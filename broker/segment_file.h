@@ -1,9 +1,9 @@
 /*
  * broker/segment_file.h - open files on a budget: a segment's file that is closed when too many are open.
  *
- * Thread-safe; one mutex per node guards the budget, held for a few instructions except where a file is opened. A file that
- * is pinned, or that holds unsynced writes (closing it could lose the report of a failed write), is never closed. The
- * object is counted: the segment holds one count, every pin another.
+ * Thread-safe; one mutex per node guards the budget, held for a few instructions except where a file is opened. A
+ * file that is pinned, or that holds unsynced writes (closing it could lose the report of a failed write), is never
+ * closed. The object is counted: the segment holds one count, every pin another.
  */
 #ifndef BROKER_SEGMENT_FILE_H
 #define BROKER_SEGMENT_FILE_H
@@ -31,8 +31,8 @@ uint64_t segment_file_writes(segment_file *f);
 void segment_file_synced(segment_file *f, uint64_t writes);
 
 /*
- * Opens the file and keeps it open until it is freed: before its name goes, for those who still read it. A file that does
- * not exist is no error.
+ * Opens the file and keeps it open until it is freed: before its name goes, for those who still read it. A file that
+ * does not exist is no error.
  */
 bool segment_file_keep(segment_file *f, diag *d);
 

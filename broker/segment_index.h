@@ -1,11 +1,11 @@
 /*
  * broker/segment_index.h - the sparse indexes of a segment, in Kafka's formats: .index and .timeindex.
  *
- * An index is a file of entries whose fields only grow: offset index 8 bytes (i32 last offset of a batch relative to the
- * segment's base, i32 its position), time index 12 bytes (i64 highest timestamp so far, i32 relative offset of the batch
- * that has it). The newest entries are in memory until a block of them is written. One thread at a time adds (under
- * the log's append mutex); any thread searches, with a lock that is never held over I/O. The indexes can be made
- * anew from the log, so their files are synced only by a checkpoint.
+ * An index is a file of entries whose fields only grow: offset index 8 bytes (i32 last offset of a batch relative to
+ * the segment's base, i32 its position), time index 12 bytes (i64 highest timestamp so far, i32 relative offset of
+ * the batch that has it). The newest entries are in memory until a block of them is written. One thread at a time
+ * adds (under the log's append mutex); any thread searches, with a lock that is never held over I/O. The indexes can
+ * be made anew from the log, so their files are synced only by a checkpoint.
  */
 #ifndef BROKER_SEGMENT_INDEX_H
 #define BROKER_SEGMENT_INDEX_H
@@ -33,10 +33,10 @@ typedef struct segment_index {
     index_kind kind;
     segment_file *file;
     pthread_mutex_t mutex; /* tail_count, written, last */
-    index_entry *tail;     /* NULL while there is none */
+    index_entry *tail; /* NULL while there is none */
     int tail_count;
     uint32_t written; /* entries in the file */
-    bool unsynced;    /* guarded by the log's append mutex */
+    bool unsynced; /* guarded by the log's append mutex */
 } segment_index;
 
 /* An index over the file at path with `count` entries in it. */

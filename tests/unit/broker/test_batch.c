@@ -67,20 +67,25 @@ static kafka_error check_plain(uint8_t *p, size_t n)
 
 /* Written by hand from the published layout: one record, key "k", value "v", one header h=1. */
 static const uint8_t BY_HAND[] = {
-    0, 0, 0, 0, 0, 0, 0, 0,                         /* base offset */
-    0, 0, 0, 61,                                    /* length: 49 + 12 */
-    0xff, 0xff, 0xff, 0xff,                         /* leader epoch */
-    2,                                              /* magic */
-    0, 0, 0, 0,                                     /* crc, filled in below */
-    0, 0,                                           /* attributes */
-    0, 0, 0, 0,                                     /* last offset delta */
-    0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0,             /* base timestamp 1700000000000 */
-    0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0,             /* max timestamp */
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* producer id */
-    0xff, 0xff,                                     /* producer epoch */
-    0xff, 0xff, 0xff, 0xff,                         /* base sequence */
-    0, 0, 0, 1,                                     /* count */
-    22, 0, 0, 0, 2, 'k', 2, 'v', 2, 2, 'h', 2 /* record: 11 bytes follow; the header's value is behind */,
+    0,    0,    0,    0,    0,    0,
+    0,    0, /* base offset */
+    0,    0,    0,    61, /* length: 49 + 12 */
+    0xff, 0xff, 0xff, 0xff, /* leader epoch */
+    2, /* magic */
+    0,    0,    0,    0, /* crc, filled in below */
+    0,    0, /* attributes */
+    0,    0,    0,    0, /* last offset delta */
+    0,    0,    1,    0x8b, 0xcf, 0xe5,
+    0x68, 0, /* base timestamp 1700000000000 */
+    0,    0,    1,    0x8b, 0xcf, 0xe5,
+    0x68, 0, /* max timestamp */
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, /* producer id */
+    0xff, 0xff, /* producer epoch */
+    0xff, 0xff, 0xff, 0xff, /* base sequence */
+    0,    0,    0,    1, /* count */
+    22,   0,    0,    0,    2,    'k',
+    2,    'v',  2,    2,    'h',  2 /* record: 11 bytes follow; the header's value is behind */,
 };
 
 START_TEST(the_published_layout_is_read_and_written)
@@ -202,15 +207,15 @@ static kafka_error with_field(int at, int width, int64_t value)
 
 START_TEST(each_rule_of_the_header_has_its_code)
 {
-    ck_assert_int_eq(with_field(0, 8, 1), KAFKA_INVALID_RECORD);   /* base offset */
-    ck_assert_int_eq(with_field(12, 4, 77), KAFKA_NONE);           /* leader epoch: anything */
+    ck_assert_int_eq(with_field(0, 8, 1), KAFKA_INVALID_RECORD); /* base offset */
+    ck_assert_int_eq(with_field(12, 4, 77), KAFKA_NONE); /* leader epoch: anything */
     ck_assert_int_eq(with_field(23, 4, -1), KAFKA_INVALID_RECORD); /* last offset delta */
     ck_assert_int_eq(with_field(23, 4, 5), KAFKA_INVALID_RECORD);
     ck_assert_int_eq(with_field(57, 4, 0), KAFKA_INVALID_RECORD); /* count */
     ck_assert_int_eq(with_field(57, 4, 2), KAFKA_INVALID_RECORD);
     ck_assert_int_eq(with_field(21, 2, BATCH_CONTROL), KAFKA_INVALID_RECORD);
     ck_assert_int_eq(with_field(21, 2, BATCH_LOG_APPEND_TIME), KAFKA_INVALID_TIMESTAMP);
-    ck_assert_int_eq(with_field(21, 2, 6), KAFKA_INVALID_RECORD);  /* codec */
+    ck_assert_int_eq(with_field(21, 2, 6), KAFKA_INVALID_RECORD); /* codec */
     ck_assert_int_eq(with_field(43, 8, 12), KAFKA_INVALID_RECORD); /* producer id without a sequence */
     size_t n;
     uint8_t *p = make(3, CODEC_NONE, &n);

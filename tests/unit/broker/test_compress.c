@@ -115,7 +115,8 @@ START_TEST(gzip_members_behind_each_other_are_one_stream)
 {
     diag d = {0};
     buf packed = {0}, out = {0};
-    ck_assert(compress_all(CODEC_GZIP, 9, "one ", 4, &packed, &d) && compress_all(CODEC_GZIP, 1, "two", 3, &packed, &d));
+    ck_assert(compress_all(CODEC_GZIP, 9, "one ", 4, &packed, &d) &&
+              compress_all(CODEC_GZIP, 1, "two", 3, &packed, &d));
     ck_assert(expand_all(CODEC_GZIP, packed.data, packed.len, 100, &out, &d));
     ck_assert(str_eqz(buf_str(&out), "one two"));
     buf_free(&packed);
@@ -171,6 +172,6 @@ START_TEST(damaged_inputs_end)
 END_TEST
 
 UNIT_MAIN("broker/compress", every_codec_round_trips_at_every_size, reading_byte_by_byte_gives_the_same,
-          the_limit_stops_an_expansion, one_bare_snappy_block_is_taken, a_snappy_block_that_claims_gigabytes_costs_nothing,
-          gzip_members_behind_each_other_are_one_stream, an_lz4_frame_with_dependent_blocks_is_refused,
-          damaged_inputs_end)
+          the_limit_stops_an_expansion, one_bare_snappy_block_is_taken,
+          a_snappy_block_that_claims_gigabytes_costs_nothing, gzip_members_behind_each_other_are_one_stream,
+          an_lz4_frame_with_dependent_blocks_is_refused, damaged_inputs_end)

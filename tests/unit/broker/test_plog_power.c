@@ -1,6 +1,6 @@
 /*
- * A partition's log over simulated power losses: nothing that was acknowledged as synced is lost, nothing that can be read is
- * wrong, and every single sync is needed for that.
+ * A partition's log over simulated power losses: nothing that was acknowledged as synced is lost, nothing that can be
+ * read is wrong, and every single sync is needed for that.
  */
 #include "tests/unit/unit.h"
 
@@ -18,11 +18,11 @@ enum { SEEDS = 1000, STEPS = 60, OPEN_FILES = 6, INTERVAL = 200, BATCH_MAX = 100
 
 /* What was acknowledged, and so must be found after the power comes back. */
 typedef struct promise {
-    int64_t end;   /* plog_sync returned for everything below */
+    int64_t end; /* plog_sync returned for everything below */
     int64_t start; /* the log start, moved by DeleteRecords or retention */
     int64_t appended;
     int32_t synced_epoch; /* epoch of the last synced record */
-    bool known[2];        /* producers 7 and 8 as they were at `end` */
+    bool known[2]; /* producers 7 and 8 as they were at `end` */
     plog_producer producers[2];
 } promise;
 
@@ -208,7 +208,8 @@ static const char *check_aborted(plog *log)
         }
     }
     plog_reader_free(r);
-    if (!plog_aborted(log, plog_start(log), plog_end(log), &listed, &d)) fault = "the aborted transactions are unreadable";
+    if (!plog_aborted(log, plog_start(log), plog_end(log), &listed, &d))
+        fault = "the aborted transactions are unreadable";
     const plog_aborted_txn *t = (const plog_aborted_txn *)(const void *)listed.data;
     const int64_t *first = (const int64_t *)(const void *)told.data;
     size_t listed_n = listed.len / sizeof *t, told_n = told.len / sizeof *first, k = 0;
@@ -219,7 +220,8 @@ static const char *check_aborted(plog *log)
         if (k >= listed_n || t[k].first_offset != first[i]) fault = "an aborted transaction is not listed";
     }
     if (!fault && k != listed_n) fault = "a transaction is listed that was not aborted";
-    if (!fault && plog_last_stable(log) != (open >= 0 ? open : plog_end(log)) && plog_last_stable(log) != plog_start(log)) {
+    if (!fault && plog_last_stable(log) != (open >= 0 ? open : plog_end(log)) &&
+        plog_last_stable(log) != plog_start(log)) {
         fault = "the last stable offset is wrong";
     }
     buf_free(&listed);
@@ -262,7 +264,7 @@ static const char *check_times(plog *log)
 /* A look-up by an index with holes is right but walks the log: all entries are there, in order, up to the end. */
 static const char *check_indexes(plog *log)
 {
-        segment_list *l = plog_list(log);
+    segment_list *l = plog_list(log);
     const char *fault = NULL;
     diag d = {0};
     for (int i = 0; i < l->n && !fault; i++) {
@@ -293,7 +295,8 @@ static const char *check_promise(plog *log, const promise *p)
     }
     if (plog_end(log) > p->appended) return "there is more than was appended";
     if (plog_start(log) != p->start) {
-        snprintf(why, sizeof why, "the log start was %lld and is %lld", (long long)p->start, (long long)plog_start(log));
+        snprintf(why, sizeof why, "the log start was %lld and is %lld", (long long)p->start,
+                 (long long)plog_start(log));
         return why;
     }
     int64_t aborts = -1;
@@ -325,8 +328,8 @@ static const char *check_promise(plog *log, const promise *p)
 }
 
 /*
- * Three lives with a power loss after each, by seed. `ignored` is a sync that does nothing. Returns what was found wrong
- * in the end, or NULL. Sync places that were used are added to *sites.
+ * Three lives with a power loss after each, by seed. `ignored` is a sync that does nothing. Returns what was found
+ * wrong in the end, or NULL. Sync places that were used are added to *sites.
  */
 static const char *run(uint64_t seed, const char *ignored, buf *sites)
 {

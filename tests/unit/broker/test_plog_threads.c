@@ -1,4 +1,7 @@
-/* A partition's log under several threads: appenders, readers, fetchers, a syncer and retention at once. For MODE=tsan. */
+/*
+ * A partition's log under several threads: appenders, readers, fetchers, a syncer and retention at once. For
+ * MODE=tsan.
+ */
 #include "tests/unit/unit.h"
 
 #include <pthread.h>
