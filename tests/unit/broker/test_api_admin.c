@@ -1,0 +1,729 @@
+/* Topics, configs, groups and transactions as administrators see them, in every version. */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+#include "tests/support/broker/client.h"
+
+static bench t;
+
+static void up(void)
+{
+    bench_config(&t, "group.initial.rebalance.delay.ms", "0");
+    bench_open(&t);
+}
+
+typedef struct made {
+    int16_t error;
+    int32_t partitions;
+    int configs;
+} made;
+
+typedef struct spec {
+    const char *name;
+    int32_t partitions;
+    int16_t replicas;
+    int32_t assigned; /* to broker 1 */
+    int32_t assigned_to; /* 0: broker 1 */
+    const char *config, *value;
+    bool validate_only, twice;
+} spec;
+
+static made create(int16_t version, spec s)
+{
+    bench_begin(&t, 19, version);
+    wire_out *o = &t.out;
+    int n = s.twice ? 2 : 1;
+    wire_put_len(o, n);
+    for (int i = 0; i < n; i++) {
+        wire_put_str(o, str_z(s.name));
+        wire_put_i32(o, s.partitions);
+        wire_put_i16(o, s.replicas);
+        wire_put_len(o, s.assigned);
+        for (int32_t k = 0; k < s.assigned; k++) {
+            wire_put_i32(o, k);
+            wire_put_len(o, 1);
+            wire_put_i32(o, s.assigned_to ? s.assigned_to : 1);
+            wire_put_tags(o);
+        }
+        wire_put_len(o, s.config ? 1 : 0);
+        if (s.config) {
+            wire_put_str(o, str_z(s.config));
+            wire_put_nstr(o, s.value ? str_z(s.value) : WIRE_NULL);
+            wire_put_tags(o);
+        }
+        wire_put_tags(o);
+    }
+    wire_put_i32(o, 1000);
+    wire_put_bool(o, s.validate_only);
+    wire_put_tags(o);
+    wire_in in = bench_call(&t, 0);
+    made r = {0};
+    wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), n);
+    for (int i = 0; i < n; i++) {
+        ck_assert(str_eqz(wire_str(&in), s.name));
+        if (version >= 7) wire_uuid(&in);
+        r.error = wire_i16(&in);
+        str message = wire_nstr(&in);
+        ck_assert((message.p == NULL) == (r.error == 0));
+        if (version >= 5) {
+            r.partitions = wire_i32(&in);
+            ck_assert_int_eq(wire_i16(&in), r.error ? -1 : 1);
+            r.configs = wire_nlen(&in, 5);
+            for (int k = 0; k < r.configs; k++) {
+                wire_str(&in);
+                wire_nstr(&in);
+                wire_bool(&in);
+                wire_i8(&in);
+                wire_bool(&in);
+                wire_tags(&in);
+            }
+        }
+        wire_tags(&in);
+    }
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    return r;
+}
+
+START_TEST(topics_are_created_in_every_version)
+{
+    up();
+    for (int16_t version = 2; version <= 7; version++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%d", version);
+        made r = create(version, (spec){.name = name, .partitions = 3, .replicas = 1, .validate_only = true});
+        ck_assert_int_eq(r.error, 0);
+        r = create(version, (spec){.name = name, .partitions = 3, .replicas = 3});
+        ck_assert_int_eq(r.error, 0);
+        if (version >= 5) ck_assert_int_eq(r.partitions, 3);
+        if (version >= 5) ck_assert_int_eq(r.configs, (int)config_topic_defs_len);
+        r = create(version, (spec){.name = name, .partitions = 3, .replicas = 1});
+        ck_assert_int_eq(r.error, KAFKA_TOPIC_ALREADY_EXISTS);
+    }
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(topics_that_cannot_be_get_their_codes)
+{
+    bench_config(&t, "weir.replication.factor.strict", "true");
+    up();
+    ck_assert_int_eq(create(7, (spec){.name = "a/b", .partitions = 1, .replicas = 1}).error,
+                     KAFKA_INVALID_TOPIC_EXCEPTION);
+    ck_assert_int_eq(create(7, (spec){.name = "..", .partitions = 1, .replicas = 1}).error,
+                     KAFKA_INVALID_TOPIC_EXCEPTION);
+    ck_assert_int_eq(create(7, (spec){.name = "a", .partitions = 0, .replicas = 1}).error, KAFKA_INVALID_PARTITIONS);
+    ck_assert_int_eq(create(7, (spec){.name = "a", .partitions = -2, .replicas = 1}).error, KAFKA_INVALID_PARTITIONS);
+    ck_assert_int_eq(create(7, (spec){.name = "a", .partitions = 1, .replicas = 0}).error,
+                     KAFKA_INVALID_REPLICATION_FACTOR);
+    ck_assert_int_eq(create(7, (spec){.name = "a", .partitions = 1, .replicas = 3}).error,
+                     KAFKA_INVALID_REPLICATION_FACTOR);
+    ck_assert_int_eq(create(7, (spec){.name = "a", .partitions = 1, .replicas = 1, .twice = true}).error,
+                     KAFKA_INVALID_REQUEST);
+    spec bad = {.name = "a", .partitions = 1, .replicas = 1, .config = "no.such", .value = "1"};
+    ck_assert_int_eq(create(7, bad).error, KAFKA_INVALID_CONFIG);
+    bad.config = "retention.ms";
+    bad.value = "soon";
+    ck_assert_int_eq(create(7, bad).error, KAFKA_INVALID_CONFIG);
+    bad.value = NULL;
+    ck_assert_int_eq(create(7, bad).error, KAFKA_INVALID_CONFIG);
+    bad.config = "cleanup.policy";
+    bad.value = "compact,shred";
+    ck_assert_int_eq(create(7, bad).error, KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(create(7, (spec){.name = "a", .partitions = 1, .replicas = -1, .assigned = 1}).error,
+                     KAFKA_INVALID_REQUEST);
+    spec moved = {.name = "a", .partitions = -1, .replicas = -1, .assigned = 2, .assigned_to = 7};
+    ck_assert_int_eq(create(7, moved).error, KAFKA_INVALID_REPLICA_ASSIGNMENT);
+    moved.assigned_to = 1;
+    ck_assert_int_eq(create(7, moved).error, 0);
+    ck_assert_int_eq(create(7, (spec){.name = "a.b", .partitions = 1, .replicas = 1}).error, 0);
+    ck_assert_int_eq(create(7, (spec){.name = "a_b", .partitions = 1, .replicas = 1}).error,
+                     KAFKA_INVALID_TOPIC_EXCEPTION);
+    bench_close(&t);
+}
+END_TEST
+
+static int16_t delete_topic(int16_t version, const char *name, const uint8_t *id)
+{
+    static const uint8_t zeros[16];
+    bench_begin(&t, 20, version);
+    wire_put_len(&t.out, 1);
+    if (version >= 6) {
+        wire_put_nstr(&t.out, name ? str_z(name) : WIRE_NULL);
+        wire_put_uuid(&t.out, id ? id : zeros);
+        wire_put_tags(&t.out);
+    } else {
+        wire_put_str(&t.out, str_z(name));
+    }
+    wire_put_i32(&t.out, 1000);
+    wire_put_tags(&t.out);
+    wire_in in = bench_call(&t, 0);
+    wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    if (version >= 6) {
+        wire_nstr(&in);
+        wire_uuid(&in);
+    } else {
+        wire_str(&in);
+    }
+    int16_t error = wire_i16(&in);
+    if (version >= 5) wire_nstr(&in);
+    wire_tags(&in);
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    return error;
+}
+
+START_TEST(topics_are_deleted_by_name_and_by_id)
+{
+    up();
+    arena *a = arena_new();
+    broker_topic_info info;
+    for (int16_t version = 1; version <= 6; version++) {
+        bench_create_topic(&t, "x", 2);
+        ck_assert_int_eq(delete_topic(version, "x", NULL), 0);
+        ck_assert_int_eq(delete_topic(version, "x", NULL), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    bench_create_topic(&t, "x", 2);
+    ck_assert(broker_topic_describe(t.b, STR("x"), a, &info));
+    ck_assert_int_eq(delete_topic(6, "x", info.id), KAFKA_INVALID_REQUEST);
+    ck_assert_int_eq(delete_topic(6, NULL, info.id), 0);
+    ck_assert_int_eq(delete_topic(6, NULL, info.id), KAFKA_UNKNOWN_TOPIC_ID);
+    arena_free(a);
+    bench_close(&t);
+}
+END_TEST
+
+static int16_t grow(int16_t version, const char *name, int32_t count, int32_t assigned)
+{
+    bench_begin(&t, 37, version);
+    wire_out *o = &t.out;
+    wire_put_len(o, 1);
+    wire_put_str(o, str_z(name));
+    wire_put_i32(o, count);
+    wire_put_len(o, assigned);
+    for (int32_t i = 0; i < assigned; i++) {
+        wire_put_len(o, 1);
+        wire_put_i32(o, 1);
+        wire_put_tags(o);
+    }
+    wire_put_tags(o);
+    wire_put_i32(o, 1000);
+    wire_put_bool(o, false);
+    wire_put_tags(o);
+    wire_in in = bench_call(&t, 0);
+    wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    wire_str(&in);
+    int16_t error = wire_i16(&in);
+    wire_nstr(&in);
+    wire_tags(&in);
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    return error;
+}
+
+START_TEST(partitions_only_become_more)
+{
+    up();
+    bench_create_topic(&t, "x", 1);
+    for (int16_t version = 0; version <= 3; version++) ck_assert_int_eq(grow(version, "x", version + 2, -1), 0);
+    ck_assert_int_eq(grow(2, "x", 5, -1), KAFKA_INVALID_PARTITIONS);
+    ck_assert_int_eq(grow(2, "x", 8, 1), KAFKA_INVALID_REPLICA_ASSIGNMENT);
+    ck_assert_int_eq(grow(2, "x", 6, 1), 0);
+    ck_assert_int_eq(grow(2, "y", 6, -1), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    arena *a = arena_new();
+    broker_topic_info info;
+    bench_kill(&t);
+    ck_assert(broker_topic_describe(t.b, STR("x"), a, &info));
+    ck_assert_int_eq(info.partitions, 6);
+    arena_free(a);
+    bench_close(&t);
+}
+END_TEST
+
+typedef struct described {
+    int16_t error;
+    int entries;
+    char value[64];
+    int8_t source;
+    bool read_only;
+    int synonyms;
+} described;
+
+static described describe(int16_t version, int8_t type, const char *name, const char *key)
+{
+    bench_begin(&t, 32, version);
+    wire_out *o = &t.out;
+    wire_put_len(o, 1);
+    wire_put_i8(o, type);
+    wire_put_str(o, str_z(name));
+    wire_put_len(o, key ? 1 : -1);
+    if (key) wire_put_str(o, str_z(key));
+    wire_put_tags(o);
+    wire_put_bool(o, true);
+    if (version >= 3) wire_put_bool(o, true);
+    wire_put_tags(o);
+    wire_in in = bench_call(&t, 0);
+    described r = {0};
+    wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    r.error = wire_i16(&in);
+    wire_nstr(&in);
+    ck_assert_int_eq(wire_i8(&in), type);
+    ck_assert(str_eqz(wire_str(&in), name));
+    r.entries = wire_len(&in, 1);
+    for (int i = 0; i < r.entries; i++) {
+        str entry = wire_str(&in);
+        str value = wire_nstr(&in);
+        bool wanted = key && str_eqz(entry, key);
+        if (wanted) snprintf(r.value, sizeof r.value, "%.*s", (int)value.n, value.p ? value.p : "");
+        bool read_only = wire_bool(&in);
+        int8_t source = wire_i8(&in);
+        wire_bool(&in);
+        int n = wire_len(&in, 1);
+        for (int k = 0; k < n; k++) {
+            wire_str(&in);
+            wire_nstr(&in);
+            wire_i8(&in);
+            wire_tags(&in);
+        }
+        if (wanted) r.synonyms = n, r.source = source, r.read_only = read_only;
+        if (version >= 3) {
+            ck_assert_int_gt(wire_i8(&in), 0);
+            ck_assert_uint_gt(wire_nstr(&in).n, 0);
+        }
+        wire_tags(&in);
+    }
+    wire_tags(&in);
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    return r;
+}
+
+static int16_t alter(int16_t key, int16_t version, int8_t type, const char *name, const char *config, int8_t op,
+                     const char *value)
+{
+    bench_begin(&t, key, version);
+    wire_out *o = &t.out;
+    wire_put_len(o, 1);
+    wire_put_i8(o, type);
+    wire_put_str(o, str_z(name));
+    wire_put_len(o, 1);
+    wire_put_str(o, str_z(config));
+    if (key == 44) wire_put_i8(o, op);
+    wire_put_nstr(o, value ? str_z(value) : WIRE_NULL);
+    wire_put_tags(o);
+    wire_put_tags(o);
+    wire_put_bool(o, false);
+    wire_put_tags(o);
+    wire_in in = bench_call(&t, 0);
+    wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    int16_t error = wire_i16(&in);
+    wire_nstr(&in);
+    wire_i8(&in);
+    wire_str(&in);
+    wire_tags(&in);
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    return error;
+}
+
+START_TEST(configs_are_described_altered_and_kept)
+{
+    up();
+    bench_create_topic(&t, "x", 1);
+    for (int16_t version = 1; version <= 4; version++) {
+        described r = describe(version, 2, "x", NULL);
+        ck_assert_int_eq(r.error, 0);
+        ck_assert_int_eq(r.entries, (int)config_topic_defs_len);
+        r = describe(version, 2, "x", "retention.ms");
+        ck_assert_int_eq(r.entries, 1);
+        ck_assert_str_eq(r.value, "604800000");
+        ck_assert_int_eq(r.source, CONFIG_FROM_DEFAULT);
+        r = describe(version, 4, "1", "num.partitions");
+        ck_assert_str_eq(r.value, "1");
+        ck_assert(r.read_only);
+    }
+    ck_assert_int_eq(describe(4, 2, "y", NULL).error, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    ck_assert_int_eq(describe(4, 4, "9", NULL).error, KAFKA_INVALID_REQUEST);
+    ck_assert_int_eq(describe(4, 99, "x", NULL).error, KAFKA_INVALID_REQUEST);
+    for (int16_t version = 0; version <= 1; version++) {
+        ck_assert_int_eq(alter(44, version, 2, "x", "retention.ms", 0, "1000"), 0);
+        ck_assert_int_eq(alter(44, version, 2, "x", "cleanup.policy", 2, "compact"), 0);
+    }
+    ck_assert_str_eq(describe(4, 2, "x", "cleanup.policy").value, "delete,compact");
+    ck_assert_int_eq(alter(44, 1, 2, "x", "cleanup.policy", 3, "delete"), 0);
+    ck_assert_int_eq(alter(44, 1, 2, "x", "no.such", 0, "1"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, 2, "x", "retention.ms", 0, NULL), KAFKA_INVALID_REQUEST);
+    ck_assert_int_eq(alter(44, 1, 2, "x", "retention.ms", 2, "1"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, 4, "1", "num.partitions", 0, "3"), KAFKA_INVALID_REQUEST);
+    ck_assert_int_eq(alter(44, 1, 4, "", "log.retention.bytes", 0, "5000000"), 0);
+    ck_assert_int_eq(alter(44, 1, 4, "1", "log.retention.bytes", 0, "6000000"), 0);
+    bench_power_loss(&t, 3);
+    described r = describe(4, 2, "x", "retention.ms");
+    ck_assert_str_eq(r.value, "1000");
+    ck_assert_int_eq(r.source, CONFIG_FROM_TOPIC);
+    ck_assert_str_eq(describe(4, 2, "x", "cleanup.policy").value, "compact");
+    r = describe(4, 2, "x", "retention.bytes");
+    ck_assert_str_eq(r.value, "6000000");
+    ck_assert_int_eq(r.source, CONFIG_FROM_DYNAMIC_BROKER);
+    ck_assert_int_eq(r.synonyms, 3);
+    ck_assert_int_eq(alter(44, 1, 2, "x", "retention.ms", 1, NULL), 0);
+    ck_assert_str_eq(describe(4, 2, "x", "retention.ms").value, "604800000");
+    /* The old API replaces the whole set. */
+    for (int16_t version = 0; version <= 2; version++)
+        ck_assert_int_eq(alter(33, version, 2, "x", "segment.ms", 0, "7777"), 0);
+    ck_assert_str_eq(describe(4, 2, "x", "cleanup.policy").value, "delete");
+    ck_assert_str_eq(describe(4, 2, "x", "segment.ms").value, "7777");
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(coordinators_and_the_cluster_are_this_node)
+{
+    up();
+    for (int16_t version = 0; version <= 6; version++) {
+        bench_begin(&t, 10, version);
+        if (version <= 3) wire_put_str(&t.out, STR("g"));
+        if (version >= 1) wire_put_i8(&t.out, version % 2);
+        if (version >= 4) {
+            wire_put_len(&t.out, 1);
+            wire_put_str(&t.out, STR("g"));
+        }
+        wire_put_tags(&t.out);
+        wire_in in = bench_call(&t, 0);
+        if (version >= 1) wire_i32(&in);
+        if (version >= 4) {
+            ck_assert_int_eq(wire_len(&in, 1), 1);
+            ck_assert(str_eqz(wire_str(&in), "g"));
+        } else {
+            ck_assert_int_eq(wire_i16(&in), 0);
+            if (version >= 1) wire_nstr(&in);
+        }
+        ck_assert_int_eq(wire_i32(&in), 1);
+        ck_assert(str_eqz(wire_str(&in), "broker.test"));
+        ck_assert_int_eq(wire_i32(&in), 9092);
+        if (version >= 4) ck_assert_int_eq(wire_i16(&in), 0);
+    }
+    for (int16_t version = 0; version <= 2; version++) {
+        bench_begin(&t, 60, version);
+        wire_put_bool(&t.out, false);
+        if (version >= 1) wire_put_i8(&t.out, 1);
+        if (version >= 2) wire_put_bool(&t.out, false);
+        wire_put_tags(&t.out);
+        wire_in in = bench_call(&t, 0);
+        wire_i32(&in);
+        ck_assert_int_eq(wire_i16(&in), 0);
+        wire_nstr(&in);
+        if (version >= 1) ck_assert_int_eq(wire_i8(&in), 1);
+        ck_assert(str_eqz(wire_str(&in), "test-cluster-id-000000"));
+        ck_assert_int_eq(wire_i32(&in), 1);
+        ck_assert_int_eq(wire_len(&in, 1), 1);
+    }
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(topic_partitions_are_described_page_by_page)
+{
+    up();
+    bench_create_topic(&t, "a", 2);
+    bench_create_topic(&t, "b", 3);
+    const char *cursor = NULL;
+    int32_t at = 0;
+    int seen = 0, pages = 0;
+    do {
+        bench_begin(&t, 75, 0);
+        wire_put_len(&t.out, 0);
+        wire_put_i32(&t.out, 2);
+        wire_put_i8(&t.out, cursor ? 1 : -1);
+        if (cursor) {
+            wire_put_str(&t.out, str_z(cursor));
+            wire_put_i32(&t.out, at);
+            wire_put_tags(&t.out);
+        }
+        wire_put_tags(&t.out);
+        wire_in in = bench_call(&t, 0);
+        wire_i32(&in);
+        int32_t topics = wire_len(&in, 1);
+        for (int32_t i = 0; i < topics; i++) {
+            ck_assert_int_eq(wire_i16(&in), 0);
+            wire_nstr(&in);
+            wire_uuid(&in);
+            wire_bool(&in);
+            int32_t n = wire_len(&in, 1);
+            for (int32_t k = 0; k < n; k++, seen++) {
+                wire_i16(&in);
+                wire_i32(&in);
+                wire_i32(&in);
+                wire_i32(&in);
+                for (int lists = 0; lists < 5; lists++)
+                    for (int32_t left = wire_nlen(&in, 4); left > 0; left--) wire_i32(&in);
+                wire_tags(&in);
+            }
+            wire_i32(&in);
+            wire_tags(&in);
+        }
+        bool more = wire_i8(&in) >= 0;
+        cursor = more ? str_eqz(wire_str(&in), "a") ? "a" : "b" : NULL;
+        if (more) at = wire_i32(&in);
+        if (more) wire_tags(&in);
+        wire_tags(&in);
+        ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+        ck_assert_int_le(++pages, 5);
+    } while (cursor);
+    ck_assert_int_eq(seen, 5);
+    ck_assert_int_eq(pages, 3);
+    bench_close(&t);
+}
+END_TEST
+
+static void commit(const char *topic_name)
+{
+    bench_begin(&t, 8, 2);
+    wire_put_str(&t.out, STR("g"));
+    wire_put_i32(&t.out, -1);
+    wire_put_str(&t.out, STR(""));
+    wire_put_i64(&t.out, -1);
+    wire_put_len(&t.out, 1);
+    wire_put_str(&t.out, str_z(topic_name));
+    wire_put_len(&t.out, 1);
+    wire_put_i32(&t.out, 0);
+    wire_put_i64(&t.out, 4);
+    wire_put_nstr(&t.out, STR(""));
+    wire_in in = bench_call(&t, 0);
+    wire_len(&in, 1);
+    wire_str(&in);
+    wire_len(&in, 1);
+    wire_i32(&in);
+    ck_assert_int_eq(wire_i16(&in), 0);
+}
+
+static int16_t delete_group(int16_t version, const char *id)
+{
+    bench_begin(&t, 42, version);
+    wire_put_len(&t.out, 1);
+    wire_put_str(&t.out, str_z(id));
+    wire_put_tags(&t.out);
+    wire_in in = bench_call(&t, 0);
+    wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    wire_str(&in);
+    int16_t error = wire_i16(&in);
+    if (version >= 3) wire_nstr(&in);
+    wire_tags(&in);
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    return error;
+}
+
+static void check_description(int16_t version, const char *id, bool exists)
+{
+    bench_begin(&t, 15, version);
+    wire_put_len(&t.out, 1);
+    wire_put_str(&t.out, str_z(id));
+    if (version >= 3) wire_put_bool(&t.out, true);
+    wire_put_tags(&t.out);
+    wire_in in = bench_call(&t, 0);
+    if (version >= 1) wire_i32(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    ck_assert_int_eq(wire_i16(&in), !exists && version >= 6 ? KAFKA_GROUP_ID_NOT_FOUND : 0);
+    if (version >= 6) wire_nstr(&in);
+    ck_assert(str_eqz(wire_str(&in), id));
+    ck_assert(str_eqz(wire_str(&in), exists ? "Empty" : "Dead"));
+    wire_str(&in);
+    wire_str(&in);
+    ck_assert_int_eq(wire_len(&in, 1), 0);
+    if (version >= 3) ck_assert_int_ne(wire_i32(&in), INT32_MIN);
+    wire_tags(&in);
+    wire_tags(&in);
+    ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+}
+
+static int count_groups(int16_t version, const char *state)
+{
+    bench_begin(&t, 16, version);
+    if (version >= 4) {
+        wire_put_len(&t.out, 1);
+        wire_put_str(&t.out, str_z(state));
+    }
+    if (version >= 5) wire_put_len(&t.out, 0);
+    wire_put_tags(&t.out);
+    wire_in in = bench_call(&t, 0);
+    if (version >= 1) wire_i32(&in);
+    ck_assert_int_eq(wire_i16(&in), 0);
+    return wire_len(&in, 1);
+}
+
+START_TEST(groups_are_described_listed_and_deleted)
+{
+    up();
+    bench_create_topic(&t, "x", 1);
+    commit("x");
+    for (int16_t version = 0; version <= 6; version++) {
+        check_description(version, "g", true);
+        check_description(version, "ghost", false);
+    }
+    for (int16_t version = 0; version <= 5; version++) ck_assert_int_eq(count_groups(version, "Empty"), 1);
+    ck_assert_int_eq(count_groups(5, "Stable"), 0);
+    for (int16_t version = 0; version <= 3; version++) {
+        ck_assert_int_eq(delete_group(version, "g"), 0);
+        ck_assert_int_eq(delete_group(version, "g"), KAFKA_GROUP_ID_NOT_FOUND);
+        commit("x");
+    }
+    ck_assert_int_eq(delete_group(2, "g"), 0);
+    bench_power_loss(&t, 4);
+    ck_assert_int_eq(count_groups(0, NULL), 0);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(single_offsets_are_deleted)
+{
+    up();
+    bench_create_topic(&t, "x", 1);
+    commit("x");
+    for (int round = 0; round < 2; round++) {
+        bench_begin(&t, 47, 0);
+        wire_put_str(&t.out, round ? STR("ghost") : STR("g"));
+        wire_put_len(&t.out, 1);
+        wire_put_str(&t.out, STR("x"));
+        wire_put_len(&t.out, 1);
+        wire_put_i32(&t.out, 0);
+        wire_in in = bench_call(&t, 0);
+        ck_assert_int_eq(wire_i16(&in), round ? KAFKA_GROUP_ID_NOT_FOUND : 0);
+        wire_i32(&in);
+        ck_assert_int_eq(wire_len(&in, 1), round ? 0 : 1);
+    }
+    arena *a = arena_new();
+    broker_group_offset *offsets;
+    ck_assert_uint_eq(broker_group_offsets(t.b, STR("g"), a, &offsets), 0);
+    arena_free(a);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(log_dirs_show_sizes_in_every_version)
+{
+    up();
+    bench_create_topic(&t, "x", 2);
+    batch_options options = batch_options_plain();
+    buf batch = {0};
+    bench_batch(&batch, &options, "v", 1, t.now.wall_ms);
+    ck_assert_int_eq(bench_produce(&t, "x", 1, &batch, 1, NULL, NULL), 0);
+    for (int16_t version = 1; version <= 5; version++) {
+        bench_begin(&t, 35, version);
+        wire_put_len(&t.out, -1);
+        wire_put_tags(&t.out);
+        wire_in in = bench_call(&t, 0);
+        wire_i32(&in);
+        if (version >= 3) ck_assert_int_eq(wire_i16(&in), 0);
+        ck_assert_int_eq(wire_len(&in, 1), 1);
+        ck_assert_int_eq(wire_i16(&in), 0);
+        ck_assert(str_eqz(wire_str(&in), "/data"));
+        ck_assert_int_eq(wire_len(&in, 1), 1);
+        ck_assert(str_eqz(wire_str(&in), "x"));
+        ck_assert_int_eq(wire_len(&in, 1), 2);
+        for (int32_t i = 0; i < 2; i++) {
+            ck_assert_int_eq(wire_i32(&in), i);
+            ck_assert_int_eq(wire_i64(&in), i ? (int64_t)batch.len : 0);
+            wire_i64(&in);
+            wire_bool(&in);
+            wire_tags(&in);
+        }
+        wire_tags(&in);
+        if (version >= 4) read_bytes(&in.r, 16);
+        if (version >= 5) wire_bool(&in);
+        wire_tags(&in);
+        wire_tags(&in);
+        ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
+    }
+    buf_free(&batch);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(producers_are_described_and_a_hanging_transaction_is_ended_by_hand)
+{
+    up();
+    bench_create_topic(&t, "x", 1);
+    diag d = {0};
+    broker_config_entry off = {STR("transaction.partition.verification.enable"), STR("false")};
+    config_set_put(&t.b->dynamic, config_broker_def(off.name), off.value);
+    batch_options options = batch_options_plain();
+    options.producer_id = 77;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
+    options.transactional = true;
+    buf batch = {0};
+    bench_batch(&batch, &options, "v", 1, t.now.wall_ms);
+    ck_assert_int_eq(bench_produce(&t, "x", 0, &batch, 1, "tx", NULL), 0);
+    for (int round = 0; round < 2; round++) {
+        bench_begin(&t, 61, 0);
+        wire_put_len(&t.out, 1);
+        wire_put_str(&t.out, STR("x"));
+        wire_put_len(&t.out, 1);
+        wire_put_i32(&t.out, 0);
+        wire_put_tags(&t.out);
+        wire_put_tags(&t.out);
+        wire_in in = bench_call(&t, 0);
+        wire_i32(&in);
+        wire_len(&in, 1);
+        wire_str(&in);
+        wire_len(&in, 1);
+        wire_i32(&in);
+        ck_assert_int_eq(wire_i16(&in), 0);
+        wire_nstr(&in);
+        ck_assert_int_eq(wire_len(&in, 1), 1);
+        ck_assert_int_eq(wire_i64(&in), 77);
+        wire_i32(&in);
+        wire_i32(&in);
+        wire_i64(&in);
+        wire_i32(&in);
+        ck_assert_int_eq(wire_i64(&in), round ? -1 : 0);
+        if (round == 1) break;
+        bench_begin(&t, 27, 1);
+        wire_put_len(&t.out, 1);
+        wire_put_i64(&t.out, 77);
+        wire_put_i16(&t.out, 0);
+        wire_put_bool(&t.out, false);
+        wire_put_len(&t.out, 1);
+        wire_put_str(&t.out, STR("x"));
+        wire_put_len(&t.out, 1);
+        wire_put_i32(&t.out, 0);
+        wire_put_tags(&t.out);
+        wire_put_i32(&t.out, 0);
+        wire_put_tags(&t.out);
+        wire_put_tags(&t.out);
+        in = bench_call(&t, 0);
+        ck_assert_int_eq(wire_len(&in, 1), 1);
+        ck_assert_int_eq(wire_i64(&in), 77);
+        wire_len(&in, 1);
+        wire_str(&in);
+        wire_len(&in, 1);
+        wire_i32(&in);
+        ck_assert_int_eq(wire_i16(&in), 0);
+    }
+    bench_begin(&t, 65, 0);
+    wire_put_len(&t.out, 1);
+    wire_put_str(&t.out, STR("tx"));
+    wire_put_tags(&t.out);
+    wire_in in = bench_call(&t, 0);
+    wire_i32(&in);
+    wire_len(&in, 1);
+    ck_assert_int_eq(wire_i16(&in), KAFKA_TRANSACTIONAL_ID_NOT_FOUND);
+    buf_free(&batch);
+    ck_assert(!diag_is_set(&d));
+    bench_close(&t);
+}
+END_TEST
+
+UNIT_MAIN("broker/api_admin", topics_are_created_in_every_version, topics_that_cannot_be_get_their_codes,
+          topics_are_deleted_by_name_and_by_id, partitions_only_become_more, configs_are_described_altered_and_kept,
+          coordinators_and_the_cluster_are_this_node, topic_partitions_are_described_page_by_page,
+          groups_are_described_listed_and_deleted, single_offsets_are_deleted, log_dirs_show_sizes_in_every_version,
+          producers_are_described_and_a_hanging_transaction_is_ended_by_hand)
