@@ -37,7 +37,7 @@ typedef struct agg_class {
     bool (*add)(const agg *g, void *state, const value *args, const char **why);
     /* Takes a row back; NULL: refused on tables. */
     bool (*undo)(const agg *g, void *state, const value *args, const char **why);
-    /* Adds the rows of another state, which lies before `into` in time order for sessions: into = merge(into, from). */
+    /* into = merge(into, from), as sessions that touch are merged: `into` is what was merged before. */
     bool (*merge)(const agg *g, void *into, const void *from, const char **why);
     /* The value that the query sees; borrows state or mem. */
     value (*result)(const agg *g, const void *state, arena *mem);
