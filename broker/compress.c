@@ -2,6 +2,7 @@
 
 #include <isa-l/igzip_lib.h>
 #include <lz4frame.h>
+#include <pthread.h>
 #include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,42 @@ enum { XERIAL_HEADER = 16, XERIAL_BLOCK = 32 * 1024, LZ4_FLAG_INDEPENDENT = 0x20
 static bool broken(diag *d, const char *codec)
 {
     return diag_set(d, DIAG_CORRUPT, "the %s data cannot be decompressed", codec);
+}
+
+/*
+ * The decoders of gzip and zstd are 80 to 150 KiB large: for a batch of 16 KiB making one costs as much as decoding. Each
+ * thread keeps the one it used last.
+ */
+typedef struct kept_decoders {
+    ZSTD_DCtx *zstd;
+    struct inflate_state *gzip;
+} kept_decoders;
+
+static pthread_key_t kept_key;
+static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
+
+static void kept_free(void *p)
+{
+    kept_decoders *kept = p;
+    ZSTD_freeDCtx(kept->zstd);
+    free(kept->gzip);
+    free(kept);
+}
+
+static void kept_init(void)
+{
+    check(pthread_key_create(&kept_key, kept_free) == 0);
+}
+
+static kept_decoders *kept_of_thread(void)
+{
+    pthread_once(&kept_once, kept_init);
+    kept_decoders *kept = pthread_getspecific(kept_key);
+    if (!kept) {
+        kept = calloc(1, sizeof *kept);
+        check(kept != NULL && pthread_setspecific(kept_key, kept) == 0);
+    }
+    return kept;
 }
 
 /* ---- snappy: whole blocks --------------------------------------------------------------------------------------- */
@@ -103,8 +140,10 @@ static bool gzip_open(expander *e, diag *d)
 {
     size_t n = (size_t)(e->in_end - e->in);
     if (n > UINT32_MAX) return broken(d, "gzip");
-    struct inflate_state *s = malloc(sizeof *s);
+    kept_decoders *kept = kept_of_thread();
+    struct inflate_state *s = kept->gzip ? kept->gzip : malloc(sizeof *s);
     check(s != NULL);
+    kept->gzip = NULL;
     isal_inflate_init(s);
     s->crc_flag = ISAL_GZIP;
     s->next_in = (uint8_t *)(uintptr_t)e->in;
@@ -161,6 +200,15 @@ static ptrdiff_t zstd_read(expander *e, void *out, size_t cap, diag *d)
     return (ptrdiff_t)to.pos;
 }
 
+static void zstd_open(expander *e)
+{
+    kept_decoders *kept = kept_of_thread();
+    e->state = kept->zstd ? kept->zstd : ZSTD_createDCtx();
+    check(e->state != NULL);
+    kept->zstd = NULL;
+    ZSTD_DCtx_reset(e->state, ZSTD_reset_session_only);
+}
+
 /* ---- all of them --------------------------------------------------------------------------------------- */
 
 bool expander_open(expander *e, batch_codec codec, const void *in, size_t n, uint64_t limit, diag *d)
@@ -171,10 +219,7 @@ bool expander_open(expander *e, batch_codec codec, const void *in, size_t n, uin
     case CODEC_GZIP: return gzip_open(e, d);
     case CODEC_SNAPPY: snappy_open(e); return true;
     case CODEC_LZ4: return lz4_open(e, d);
-    case CODEC_ZSTD:
-        e->state = ZSTD_createDCtx();
-        check(e->state != NULL);
-        return true;
+    case CODEC_ZSTD: zstd_open(e); return true;
     }
     return diag_set(d, DIAG_CORRUPT, "%d is no compression codec", (int)codec);
 }
@@ -206,9 +251,16 @@ ptrdiff_t expander_read(expander *e, void *out, size_t cap, diag *d)
 
 void expander_close(expander *e)
 {
-    if (e->codec == CODEC_GZIP) free(e->state);
+    kept_decoders *kept = kept_of_thread();
+    if (e->codec == CODEC_GZIP && e->state) {
+        free(kept->gzip);
+        kept->gzip = e->state;
+    }
+    if (e->codec == CODEC_ZSTD && e->state) {
+        ZSTD_freeDCtx(kept->zstd);
+        kept->zstd = e->state;
+    }
     if (e->codec == CODEC_LZ4 && e->state) LZ4F_freeDecompressionContext(e->state);
-    if (e->codec == CODEC_ZSTD) ZSTD_freeDCtx(e->state);
     buf_free(&e->block);
     e->state = NULL;
 }
