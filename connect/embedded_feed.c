@@ -168,8 +168,9 @@ static bool next_batch(part *p, diag *d)
         const uint8_t *bytes = p->data;
         p->data += size;
         p->left -= size;
-        bool skip = (h.attributes & BATCH_CONTROL) != 0 || batch_last_offset(&h) < p->position ||
-                    aborted_filter_drops(&p->aborted, &h, bytes, size);
+        /* The filter sees every batch: it is the marker that ends an aborted transaction. */
+        bool dropped = aborted_filter_drops(&p->aborted, &h, bytes, size);
+        bool skip = dropped || (h.attributes & BATCH_CONTROL) != 0 || batch_last_offset(&h) < p->position;
         if (skip) {
             if (batch_last_offset(&h) >= p->position) p->position = batch_last_offset(&h) + 1;
             continue;

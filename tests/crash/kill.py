@@ -24,8 +24,8 @@ import weir
 
 USERS, WINDOW_MS = 23, 1000
 STATEMENTS = """
-CREATE STREAM EVENTS (id BIGINT, user_id INT, amount BIGINT, at BIGINT)
-  WITH (kafka_topic='events', partitions=3, value_format='JSON', timestamp='at');
+CREATE STREAM EVENTS (id BIGINT, user_id INT, amount BIGINT, ts BIGINT)
+  WITH (kafka_topic='events', partitions=3, value_format='JSON', timestamp='ts');
 CREATE STREAM KEPT AS SELECT id, user_id, amount FROM EVENTS WHERE amount >= 10;
 CREATE STREAM BY_USER WITH (partitions=4) AS SELECT user_id, id, amount FROM KEPT PARTITION BY user_id;
 CREATE TABLE TOTALS AS SELECT user_id, COUNT(*) AS n, SUM(amount) AS total, MAX(id) AS last_id FROM BY_USER GROUP BY user_id;
@@ -57,7 +57,7 @@ class Load(threading.Thread):
         while not self.ending:
             number = self.next_id
             event = {"id": number, "user_id": self.random.randrange(USERS), "amount": self.random.randrange(40),
-                     "at": 1700000000000 + number}
+                     "ts": 1700000000000 + number}
             try:
                 self.producer.produce("events", value=json.dumps(event).encode(), partition=number % 3,
                                       on_delivery=lambda e, m, n=number: self.delivered(e, m, n))
@@ -154,7 +154,7 @@ def totals_of(server):
 def check_windows(server, kept):
     expected = {}
     for e in kept.values():
-        key = (e["amount"], e["at"] // WINDOW_MS * WINDOW_MS)
+        key = (e["amount"], e["ts"] // WINDOW_MS * WINDOW_MS)
         n, total = expected.get(key, (0, 0))
         expected[key] = (n + 1, total + e["id"])
     got, seen = {}, {}
