@@ -26,8 +26,8 @@ static bool broken(diag *d, const char *codec)
 }
 
 /*
- * The decoders of gzip and zstd are 80 to 150 KiB large: for a batch of 16 KiB making one costs as much as decoding. Each
- * thread keeps the one it used last.
+ * The decoders of gzip and zstd are 80 to 150 KiB large: for a batch of 16 KiB making one costs as much as decoding.
+ * Each thread keeps the one it used last.
  */
 typedef struct kept_decoders {
     ZSTD_DCtx *zstd;
