@@ -33,21 +33,21 @@ typedef struct vec {
     const type *type;
     uint64_t *nulls; /* CHUNK_NULL_WORDS words; bit set: the row is NULL and its datum is undefined */
     union {
-        uint8_t *b;           /* BOOLEAN: 0 or 1 */
-        int32_t *i;           /* INT, DATE, TIME */
-        int64_t *l;           /* BIGINT, TIMESTAMP */
-        double *d;            /* DOUBLE */
-        decimal *dec;         /* DECIMAL */
-        str *s;               /* STRING, BYTES */
-        const nested **nest;  /* ARRAY, MAP, STRUCT */
+        uint8_t *b; /* BOOLEAN: 0 or 1 */
+        int32_t *i; /* INT, DATE, TIME */
+        int64_t *l; /* BIGINT, TIMESTAMP */
+        double *d; /* DOUBLE */
+        decimal *dec; /* DECIMAL */
+        str *s; /* STRING, BYTES */
+        const nested **nest; /* ARRAY, MAP, STRUCT */
         void *data;
     };
 } vec;
 
 enum {
     ROW_VALUE_NULL = 1, /* stream: the record's value was null; table: the new side is absent */
-    ROW_OLD_NULL = 2,   /* table: the old side is absent; always set on streams */
-    ROW_KEY_NULL = 4,   /* the record had a null key (not: a key whose columns are NULL) */
+    ROW_OLD_NULL = 2, /* table: the old side is absent; always set on streams */
+    ROW_KEY_NULL = 4, /* the record had a null key (not: a key whose columns are NULL) */
 };
 
 /* One header of a record. */
@@ -66,20 +66,20 @@ typedef struct headers {
 /* Public layout. Row r of the chunk is sel ? sel[k] : k for k in [0, count). */
 typedef struct chunk {
     const schema *schema;
-    uint32_t rows;       /* rows in the vectors, selected or not */
-    uint32_t count;      /* selected rows */
-    uint16_t *sel;       /* their positions, ascending; NULL: all rows */
-    uint8_t *flags;      /* ROW_* */
-    int64_t *rowtime;    /* event time, ms */
-    int32_t *partition;  /* of the record that caused the row */
+    uint32_t rows; /* rows in the vectors, selected or not */
+    uint32_t count; /* selected rows */
+    uint16_t *sel; /* their positions, ascending; NULL: all rows */
+    uint8_t *flags; /* ROW_* */
+    int64_t *rowtime; /* event time, ms */
+    int32_t *partition; /* of the record that caused the row */
     int64_t *offset;
     int64_t *window_start; /* NULL unless schema->window */
-    int64_t *window_end;   /* exclusive for time windows, inclusive for sessions */
+    int64_t *window_end; /* exclusive for time windows, inclusive for sessions */
     const headers **headers; /* NULL: no row has headers; entries may be NULL */
-    vec *cols;           /* schema->count vectors: key columns, then the new side */
+    vec *cols; /* schema->count vectors: key columns, then the new side */
     /* table: schema->count vectors, of which the value columns are the old side; NULL on streams */
     vec *old;
-    arena *mem;          /* what the vectors live in */
+    arena *mem; /* what the vectors live in */
 } chunk;
 
 static inline bool vec_is_null(const vec *v, uint32_t row)

@@ -58,8 +58,11 @@ void schema_print(const schema *s, buf *out)
         schema_print_name(c->name, out);
         buf_add_char(out, ' ');
         type_print(c->type, out);
-        if (c->role == COLUMN_KEY) buf_add_z(out, " KEY");
-        else if (c->role == COLUMN_HEADERS) buf_add_z(out, " HEADERS");
-        else if (c->role == COLUMN_HEADER) buf_printf(out, " HEADER('%.*s')", STR_ARG(c->header_key));
+        if (c->role == COLUMN_KEY)
+            buf_add_z(out, " KEY");
+        else if (c->role == COLUMN_HEADERS)
+            buf_add_z(out, " HEADERS");
+        else if (c->role == COLUMN_HEADER)
+            buf_printf(out, " HEADER('%.*s')", STR_ARG(c->header_key));
     }
 }

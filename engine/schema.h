@@ -17,7 +17,7 @@ typedef enum column_role {
     COLUMN_KEY,
     COLUMN_VALUE,
     COLUMN_HEADERS, /* HEADERS: all headers as ARRAY<STRUCT<KEY STRING, VALUE BYTES>>; not part of the physical value */
-    COLUMN_HEADER,  /* HEADER('k'): the last header of that key as BYTES; not part of the physical value */
+    COLUMN_HEADER, /* HEADER('k'): the last header of that key as BYTES; not part of the physical value */
 } column_role;
 
 typedef struct column {
@@ -35,8 +35,8 @@ typedef struct schema {
     const column *columns;
     int count;
     int key_count;
-    bool is_table;       /* rows are changes by key; otherwise rows are events */
-    window_kind window;  /* the key also has window bounds */
+    bool is_table; /* rows are changes by key; otherwise rows are events */
+    window_kind window; /* the key also has window bounds */
     int64_t window_size; /* milliseconds; 0 for SESSION and NONE */
 } schema;
 

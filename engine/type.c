@@ -3,21 +3,21 @@
 #include "base/check.h"
 
 static const type simple_types[TYPE_KIND_COUNT] = {
-    [TYPE_BOOLEAN] = {.kind = TYPE_BOOLEAN},   [TYPE_INT] = {.kind = TYPE_INT},
-    [TYPE_BIGINT] = {.kind = TYPE_BIGINT},     [TYPE_DOUBLE] = {.kind = TYPE_DOUBLE},
-    [TYPE_STRING] = {.kind = TYPE_STRING},     [TYPE_BYTES] = {.kind = TYPE_BYTES},
-    [TYPE_DATE] = {.kind = TYPE_DATE},         [TYPE_TIME] = {.kind = TYPE_TIME},
+    [TYPE_BOOLEAN] = {.kind = TYPE_BOOLEAN},     [TYPE_INT] = {.kind = TYPE_INT},
+    [TYPE_BIGINT] = {.kind = TYPE_BIGINT},       [TYPE_DOUBLE] = {.kind = TYPE_DOUBLE},
+    [TYPE_STRING] = {.kind = TYPE_STRING},       [TYPE_BYTES] = {.kind = TYPE_BYTES},
+    [TYPE_DATE] = {.kind = TYPE_DATE},           [TYPE_TIME] = {.kind = TYPE_TIME},
     [TYPE_TIMESTAMP] = {.kind = TYPE_TIMESTAMP}, [TYPE_NULL] = {.kind = TYPE_NULL},
-    [TYPE_INTERVAL] = {.kind = TYPE_INTERVAL}, [TYPE_LAMBDA] = {.kind = TYPE_LAMBDA},
+    [TYPE_INTERVAL] = {.kind = TYPE_INTERVAL},   [TYPE_LAMBDA] = {.kind = TYPE_LAMBDA},
 };
 
 static const char *const kind_names[TYPE_KIND_COUNT] = {
-    [TYPE_BOOLEAN] = "BOOLEAN", [TYPE_INT] = "INTEGER",     [TYPE_BIGINT] = "BIGINT",
-    [TYPE_DECIMAL] = "DECIMAL", [TYPE_DOUBLE] = "DOUBLE",   [TYPE_STRING] = "STRING",
-    [TYPE_BYTES] = "BYTES",     [TYPE_DATE] = "DATE",       [TYPE_TIME] = "TIME",
-    [TYPE_TIMESTAMP] = "TIMESTAMP", [TYPE_ARRAY] = "ARRAY", [TYPE_MAP] = "MAP",
-    [TYPE_STRUCT] = "STRUCT",   [TYPE_NULL] = "null",       [TYPE_INTERVAL] = "INTERVAL UNIT",
-    [TYPE_LAMBDA] = "LAMBDA",   [TYPE_GENERIC] = "GENERIC",
+    [TYPE_BOOLEAN] = "BOOLEAN",     [TYPE_INT] = "INTEGER",     [TYPE_BIGINT] = "BIGINT",
+    [TYPE_DECIMAL] = "DECIMAL",     [TYPE_DOUBLE] = "DOUBLE",   [TYPE_STRING] = "STRING",
+    [TYPE_BYTES] = "BYTES",         [TYPE_DATE] = "DATE",       [TYPE_TIME] = "TIME",
+    [TYPE_TIMESTAMP] = "TIMESTAMP", [TYPE_ARRAY] = "ARRAY",     [TYPE_MAP] = "MAP",
+    [TYPE_STRUCT] = "STRUCT",       [TYPE_NULL] = "null",       [TYPE_INTERVAL] = "INTERVAL UNIT",
+    [TYPE_LAMBDA] = "LAMBDA",       [TYPE_GENERIC] = "GENERIC",
 };
 
 const type *type_simple(type_kind kind)
@@ -142,8 +142,10 @@ static void print_type(const type *t, bool quote, buf *out)
         buf_add_z(out, t->field_count ? "STRUCT<" : "STRUCT< ");
         for (int i = 0; i < t->field_count; i++) {
             if (i) buf_add_z(out, ", ");
-            if (quote) print_quoted(t->fields[i].name, out);
-            else buf_add_str(out, t->fields[i].name);
+            if (quote)
+                print_quoted(t->fields[i].name, out);
+            else
+                buf_add_str(out, t->fields[i].name);
             buf_add_char(out, ' ');
             print_type(t->fields[i].type, quote, out);
         }

@@ -16,22 +16,22 @@
 
 typedef enum type_kind {
     TYPE_BOOLEAN,
-    TYPE_INT,       /* 32 bits, wraps */
-    TYPE_BIGINT,    /* 64 bits, wraps */
-    TYPE_DECIMAL,   /* unscaled 128-bit integer; precision and scale in the type */
+    TYPE_INT, /* 32 bits, wraps */
+    TYPE_BIGINT, /* 64 bits, wraps */
+    TYPE_DECIMAL, /* unscaled 128-bit integer; precision and scale in the type */
     TYPE_DOUBLE,
     TYPE_STRING,
     TYPE_BYTES,
-    TYPE_DATE,      /* int32: days since 1970-01-01 */
-    TYPE_TIME,      /* int32: milliseconds of the day */
+    TYPE_DATE, /* int32: days since 1970-01-01 */
+    TYPE_TIME, /* int32: milliseconds of the day */
     TYPE_TIMESTAMP, /* int64: milliseconds since 1970-01-01 UTC */
     TYPE_ARRAY,
     TYPE_MAP,
     TYPE_STRUCT,
-    TYPE_NULL,      /* the literal NULL before it is coerced; never the type of a column */
-    TYPE_INTERVAL,  /* an interval unit given as a function argument; never the type of a column */
-    TYPE_LAMBDA,    /* a lambda argument; never the type of a column */
-    TYPE_GENERIC,   /* T, K, V ... in a function's signature; never the type of a column */
+    TYPE_NULL, /* the literal NULL before it is coerced; never the type of a column */
+    TYPE_INTERVAL, /* an interval unit given as a function argument; never the type of a column */
+    TYPE_LAMBDA, /* a lambda argument; never the type of a column */
+    TYPE_GENERIC, /* T, K, V ... in a function's signature; never the type of a column */
     TYPE_KIND_COUNT
 } type_kind;
 
@@ -46,13 +46,13 @@ typedef struct type_field {
 /* Public layout: read by kernels and formats, built only by the functions below. */
 struct type {
     type_kind kind;
-    int precision;            /* DECIMAL; 1..38 */
-    int scale;                /* DECIMAL; 0..precision */
-    const type *key;          /* MAP */
-    const type *elem;         /* ARRAY element, MAP value, result of a LAMBDA in a signature */
+    int precision; /* DECIMAL; 1..38 */
+    int scale; /* DECIMAL; 0..precision */
+    const type *key; /* MAP */
+    const type *elem; /* ARRAY element, MAP value, result of a LAMBDA in a signature */
     const type_field *fields; /* STRUCT; parameters of a LAMBDA in a signature (no names) */
     int field_count;
-    char generic;             /* GENERIC: the letter */
+    char generic; /* GENERIC: the letter */
 };
 
 /* The type of a kind that needs no parameters (everything but DECIMAL, ARRAY, MAP, STRUCT, GENERIC). */

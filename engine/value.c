@@ -7,8 +7,8 @@
 int64_t interval_unit_ms(interval_unit unit)
 {
     static const int64_t ms[] = {
-        [UNIT_MILLISECONDS] = 1,    [UNIT_SECONDS] = 1000,   [UNIT_MINUTES] = 60000,
-        [UNIT_HOURS] = 3600000,     [UNIT_DAYS] = 86400000,
+        [UNIT_MILLISECONDS] = 1, [UNIT_SECONDS] = 1000,  [UNIT_MINUTES] = 60000,
+        [UNIT_HOURS] = 3600000,  [UNIT_DAYS] = 86400000,
     };
     check((unsigned)unit < ARRAY_LEN(ms));
     return ms[unit];
@@ -103,8 +103,10 @@ static uint64_t nested_hash(const type *t, const nested *n)
     for (uint32_t i = 0; i < n->n; i++) {
         uint64_t item = value_hash(t->kind == TYPE_STRUCT ? t->fields[i].type : t->elem, n->items[i]);
         /* Entries of a map are summed, so that their order does not matter. */
-        if (t->kind == TYPE_MAP) h += hash_u64(value_hash(t->key, n->keys[i]) ^ hash_u64(item));
-        else h = hash_u64(h * 31 + item);
+        if (t->kind == TYPE_MAP)
+            h += hash_u64(value_hash(t->key, n->keys[i]) ^ hash_u64(item));
+        else
+            h = hash_u64(h * 31 + item);
     }
     return h;
 }

@@ -23,12 +23,12 @@ typedef struct nested nested;
 /* Public layout: functions read and write the member that their signature says. */
 struct value {
     union {
-        bool b;            /* BOOLEAN */
-        int32_t i;         /* INT, DATE, TIME, INTERVAL (enum interval_unit) */
-        int64_t l;         /* BIGINT, TIMESTAMP */
-        double d;          /* DOUBLE */
-        decimal dec;       /* DECIMAL */
-        str s;             /* STRING (UTF-8), BYTES */
+        bool b; /* BOOLEAN */
+        int32_t i; /* INT, DATE, TIME, INTERVAL (enum interval_unit) */
+        int64_t l; /* BIGINT, TIMESTAMP */
+        double d; /* DOUBLE */
+        decimal dec; /* DECIMAL */
+        str s; /* STRING (UTF-8), BYTES */
         const nested *nest; /* ARRAY, MAP, STRUCT */
         const void *lambda; /* LAMBDA: engine/expr's closure */
     };
@@ -92,8 +92,8 @@ bool type_is_ordered(const type *t);
 void value_print(const type *t, value v, buf *out);
 
 /*
- * Positions of a map's entries in the order in which java.util.HashMap would iterate them, which is what MAP_KEYS and texts
- * of maps show.
+ * Positions of a map's entries in the order in which java.util.HashMap would iterate them, which is what MAP_KEYS and
+ * texts of maps show.
  */
 const uint32_t *value_map_order(arena *a, const type *t, const nested *m);
 

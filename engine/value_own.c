@@ -69,8 +69,10 @@ value value_own(const type *t, value v)
 void value_disown(const type *t, value v)
 {
     if (v.null) return;
-    if (t->kind == TYPE_STRING || t->kind == TYPE_BYTES) free((void *)(uintptr_t)v.s.p);
-    else if (type_is_nested(t)) free((void *)(uintptr_t)v.nest);
+    if (t->kind == TYPE_STRING || t->kind == TYPE_BYTES)
+        free((void *)(uintptr_t)v.s.p);
+    else if (type_is_nested(t))
+        free((void *)(uintptr_t)v.nest);
 }
 
 size_t value_held(const type *t, value v)

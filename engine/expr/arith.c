@@ -1,6 +1,6 @@
 /*
- * Arithmetic: integer and DOUBLE loops, DECIMAL and division row by row because rows can fail there. A NULL operand is an
- * error of the row (KSQL unboxes a null), not NULL.
+ * Arithmetic: integer and DOUBLE loops, DECIMAL and division row by row because rows can fail there. A NULL operand
+ * is an error of the row (KSQL unboxes a null), not NULL.
  */
 #include <math.h>
 
@@ -80,9 +80,12 @@ static void run_arith(run *r, const node *n, sel s, reg *out)
         for (uint32_t k = 0; k < o.s.n; k++) {                                                                         \
             uint32_t row = sel_row(o.s, k);                                                                            \
             T x = a[row * sa], y = b[row * sb];                                                                        \
-            if (unlikely(y == 0)) fail_row(r, row, STR("/ by zero"));                                                  \
-            else if (unlikely(y == -1)) out->v.MEMBER[row] = mod ? 0 : (T)(0 - (u##T)x);                               \
-            else out->v.MEMBER[row] = mod ? x % y : x / y;                                                             \
+            if (unlikely(y == 0))                                                                                      \
+                fail_row(r, row, STR("/ by zero"));                                                                    \
+            else if (unlikely(y == -1))                                                                                \
+                out->v.MEMBER[row] = mod ? 0 : (T)(0 - (u##T)x);                                                       \
+            else                                                                                                       \
+                out->v.MEMBER[row] = mod ? x % y : x / y;                                                              \
         }                                                                                                              \
         give_operands(r, &o);                                                                                          \
     }
@@ -183,10 +186,15 @@ bool compile_arith(compiler *c, node *n)
                               : a->is_const && !a->constant.null ? SHAPE_CV
                                                                  : SHAPE_VV;
     n->arith = kernel_arith(n->type->kind, n->op, shape);
-    if (n->arith) n->run = run_arith;
-    else if (n->type->kind == TYPE_INT) n->run = run_divide_int;
-    else if (n->type->kind == TYPE_BIGINT) n->run = run_divide_bigint;
-    else if (n->type->kind == TYPE_DECIMAL) n->run = run_decimal;
-    else return diag_at(c->d, n->e->at, DIAG_INTERNAL, "arithmetic over %s", type_kind_name(n->type->kind));
+    if (n->arith)
+        n->run = run_arith;
+    else if (n->type->kind == TYPE_INT)
+        n->run = run_divide_int;
+    else if (n->type->kind == TYPE_BIGINT)
+        n->run = run_divide_bigint;
+    else if (n->type->kind == TYPE_DECIMAL)
+        n->run = run_decimal;
+    else
+        return diag_at(c->d, n->e->at, DIAG_INTERNAL, "arithmetic over %s", type_kind_name(n->type->kind));
     return true;
 }

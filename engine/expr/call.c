@@ -1,4 +1,6 @@
-/* Calls of scalar functions: boxed row by row, or over vectors where the function has a loop of its own; and lambdas. */
+/*
+ * Calls of scalar functions: boxed row by row, or over vectors where the function has a loop of its own; and lambdas.
+ */
 #include <stdio.h>
 
 #include "engine/expr/node.h"
@@ -84,9 +86,12 @@ static void call_row(run *r, const node *n, const reg *parts, value *args, uint3
     }
     value result = value_null();
     c->failed_silently = false;
-    if (c->f->row(c, args, n->arg_count, &result)) vec_set(&out->v, row, result);
-    else if (c->failed_silently) mark_failed(r, row);
-    else fail_row(r, row, str_z(c->error));
+    if (c->f->row(c, args, n->arg_count, &result))
+        vec_set(&out->v, row, result);
+    else if (c->failed_silently)
+        mark_failed(r, row);
+    else
+        fail_row(r, row, str_z(c->error));
 }
 
 /* Whether the call can run over vectors: no NULL in an argument, or NULLs that pass through. */

@@ -1,6 +1,6 @@
 /*
- * CAST. Which casts exist, and their rules for one value (CastEvaluator, SqlBooleans, SqlDoubles, SqlTimeTypes and DecimalUtil
- * of ksqlDB); widening of numbers has loops of its own.
+ * CAST. Which casts exist, and their rules for one value (CastEvaluator, SqlBooleans, SqlDoubles, SqlTimeTypes and
+ * DecimalUtil of ksqlDB); widening of numbers has loops of its own.
  */
 #include <math.h>
 
@@ -78,10 +78,11 @@ static bool decimal_result(decimal_status status, const type *to, diag *d)
 {
     if (status == DECIMAL_OK) return true;
     if (status == DECIMAL_OVERFLOW)
-        return diag_set(d, DIAG_INVALID,
-                        "Numeric field overflow: A field with precision %d and scale %d must round to an absolute value "
-                        "less than 10^%d.",
-                        to->precision, to->scale, to->precision - to->scale);
+        return diag_set(
+            d, DIAG_INVALID,
+            "Numeric field overflow: A field with precision %d and scale %d must round to an absolute value "
+            "less than 10^%d.",
+            to->precision, to->scale, to->precision - to->scale);
     return diag_set(d, DIAG_INVALID, "Cannot cast to DECIMAL(%d, %d): %s", to->precision, to->scale,
                     decimal_status_text(status));
 }
@@ -157,8 +158,8 @@ static bool cast_inner(arena *a, const type *from, const type *to, const cast_op
     return true;
 }
 
-static bool cast_struct(arena *a, const type *from, const type *to, const cast_options *o, const nested *in, value *items,
-                        diag *d)
+static bool cast_struct(arena *a, const type *from, const type *to, const cast_options *o, const nested *in,
+                        value *items, diag *d)
 {
     for (int i = 0; i < to->field_count; i++) {
         int at = type_field_index(from, to->fields[i].name);
@@ -197,8 +198,10 @@ static bool to_integer(const type *from, value in, bool wide, value *out)
                 : from->kind == TYPE_DECIMAL ? decimal_to_i64(in.dec, from->scale)
                 : wide                       ? double_to_i64(in.d)
                                              : double_to_i32(in.d);
-    if (wide) out->l = l;
-    else out->i = (int32_t)l;
+    if (wide)
+        out->l = l;
+    else
+        out->i = (int32_t)l;
     return true;
 }
 

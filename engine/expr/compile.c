@@ -147,8 +147,8 @@ enum { COMPILE_DEPTH_MAX = 500 };
 static bool eval_constant(arena *a, const expr *e, const expr_options *o, func_env *env, value *out, diag *d);
 
 /*
- * Casts, arithmetic and constructors of constants become constants, so that kernels see them. Not calls: they may depend on
- * the zone. What fails stays: it must fail for each row.
+ * Casts, arithmetic and constructors of constants become constants, so that kernels see them. Not calls: they may
+ * depend on the zone. What fails stays: it must fail for each row.
  */
 static bool folds(const compiler *c, const expr *e)
 {
@@ -255,8 +255,10 @@ static bool evaluate(arena *a, const expr *e, const expr_options *o, func_env *e
         expr_input in = {.mem = scratch, .env = env, .errors = {keep_error, &error}};
         value v = expr_run_row(p, &in, 0);
         ok = p->run.failures == 0 && !(strict && error.any);
-        if (ok) *out = value_copy(a, e->type, v);
-        else diag_at(d, e->at, DIAG_INVALID, "%s", why.text);
+        if (ok)
+            *out = value_copy(a, e->type, v);
+        else
+            diag_at(d, e->at, DIAG_INVALID, "%s", why.text);
     }
     arena_free(scratch);
     return ok;

@@ -72,8 +72,10 @@ static void run_field(run *r, const node *n, sel s, reg *out)
     int index = n->e->index;
     for (uint32_t k = 0; k < s.n; k++) {
         uint32_t row = sel_row(s, k);
-        if (vec_is_null(&parts[0].v, row)) vec_set_null(&out->v, row);
-        else vec_set(&out->v, row, parts[0].v.nest[row]->items[index]);
+        if (vec_is_null(&parts[0].v, row))
+            vec_set_null(&out->v, row);
+        else
+            vec_set(&out->v, row, parts[0].v.nest[row]->items[index]);
     }
     give_parts(r, n, parts);
     sel_give(r, room);
@@ -103,10 +105,14 @@ static void run_element(run *r, const node *n, sel s, reg *out)
     for (uint32_t k = 0; k < s.n; k++) {
         uint32_t row = sel_row(s, k);
         value index = vec_get(&parts[1].v, row);
-        if (vec_is_null(&parts[0].v, row)) vec_set_null(&out->v, row);
-        else if (t->kind == TYPE_MAP) vec_set(&out->v, row, map_item(t, parts[0].v.nest[row], index));
-        else if (index.null) fail_row(r, row, STR("the index of an array is null"));
-        else vec_set(&out->v, row, array_item(parts[0].v.nest[row], index.i));
+        if (vec_is_null(&parts[0].v, row))
+            vec_set_null(&out->v, row);
+        else if (t->kind == TYPE_MAP)
+            vec_set(&out->v, row, map_item(t, parts[0].v.nest[row], index));
+        else if (index.null)
+            fail_row(r, row, STR("the index of an array is null"));
+        else
+            vec_set(&out->v, row, array_item(parts[0].v.nest[row], index.i));
     }
     give_parts(r, n, parts);
     sel_give(r, room);

@@ -1,6 +1,6 @@
 /*
- * Arithmetic loops that cannot fail. Raw pointers and counts only; integers wrap as Java's do (unsigned arithmetic), doubles
- * follow IEEE 754.
+ * Arithmetic loops that cannot fail. Raw pointers and counts only; integers wrap as Java's do (unsigned arithmetic),
+ * doubles follow IEEE 754.
  */
 #ifndef __clang__
 /* -O2 of gcc 12 leaves loops of unknown length scalar: 0.45 ns a row against 0.15. */
@@ -37,17 +37,20 @@
 
 SHAPES(add_int, int32_t, (int32_t)((uint32_t)x + (uint32_t)y))
 SHAPES(sub_int, int32_t, (int32_t)((uint32_t)x - (uint32_t)y))
-SHAPES(mul_int, int32_t, (int32_t)((uint32_t)x * (uint32_t)y))
+SHAPES(mul_int, int32_t, (int32_t)((uint32_t)x *(uint32_t)y))
 SHAPES(add_bigint, int64_t, (int64_t)((uint64_t)x + (uint64_t)y))
 SHAPES(sub_bigint, int64_t, (int64_t)((uint64_t)x - (uint64_t)y))
-SHAPES(mul_bigint, int64_t, (int64_t)((uint64_t)x * (uint64_t)y))
+SHAPES(mul_bigint, int64_t, (int64_t)((uint64_t)x *(uint64_t)y))
 SHAPES(add_double, double, x + y)
 SHAPES(sub_double, double, x - y)
 SHAPES(mul_double, double, x *y)
 SHAPES(div_double, double, x / y)
 SHAPES(mod_double, double, fmod(x, y))
 
-#define ROW(NAME) {NAME##_vv, NAME##_vc, NAME##_cv}
+#define ROW(NAME)                                                                                                      \
+    {                                                                                                                  \
+        NAME##_vv, NAME##_vc, NAME##_cv                                                                                \
+    }
 
 arith_fn kernel_arith(type_kind kind, expr_op op, enum kernel_shape shape)
 {

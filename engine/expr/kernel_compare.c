@@ -1,6 +1,6 @@
 /*
- * Comparison loops: each writes the rows that pass, without a branch. NULLs were dropped before. DOUBLE follows KSQL: equal
- * is (a <= b && a >= b), unequal (a < b || a > b), so NaN is neither.
+ * Comparison loops: each writes the rows that pass, without a branch. NULLs were dropped before. DOUBLE follows KSQL:
+ * equal is (a <= b && a >= b), unequal (a < b || a > b), so NaN is neither.
  */
 #include "base/utf8.h"
 #include "engine/expr/node.h"
@@ -69,7 +69,7 @@ SHAPES(bin_ge, str, order_bytes(x, y) >= 0)
 #define ROW(NAME)                                                                                                      \
     {                                                                                                                  \
         {NAME##_eq_vv, NAME##_eq_vc}, {NAME##_ne_vv, NAME##_ne_vc}, {NAME##_lt_vv, NAME##_lt_vc},                      \
-        {NAME##_le_vv, NAME##_le_vc}, {NAME##_gt_vv, NAME##_gt_vc}, {NAME##_ge_vv, NAME##_ge_vc},                      \
+            {NAME##_le_vv, NAME##_le_vc}, {NAME##_gt_vv, NAME##_gt_vc}, {NAME##_ge_vv, NAME##_ge_vc},                  \
     }
 
 compare_fn kernel_compare(type_kind kind, expr_op op, enum kernel_shape shape)

@@ -1,6 +1,6 @@
 /*
- * LIKE and IN. The pattern is matched directly: % is any run of characters, _ one, and neither crosses a line end, as in the
- * regular expression that ksqlDB makes of the pattern.
+ * LIKE and IN. The pattern is matched directly: % is any run of characters, _ one, and neither crosses a line end, as
+ * in the regular expression that ksqlDB makes of the pattern.
  */
 #include "base/hash.h"
 #include "base/utf8.h"

@@ -1,14 +1,14 @@
 /*
  * engine/expr/node.h - compiled expressions: nodes that fill vectors or narrow selections. Private to engine/expr/.
  *
- * A program is a tree of nodes whose kernels were chosen when it was compiled. A node is called once for a chunk, never once
- * for a row, so the calls cost nothing beside the loops. There are two kinds: value nodes fill a vector (`run`); predicate
- * nodes (comparisons, AND, OR, NOT, LIKE, IN ...) narrow a selection (`filter`), and become a vector of 0 and 1 only where
- * one is wanted. All vectors are indexed by the row of the chunk, whatever the selection is, so that CASE branches and the
- * right sides of AND and OR simply run on fewer rows.
+ * A program is a tree of nodes whose kernels were chosen when it was compiled. A node is called once for a chunk,
+ * never once for a row, so the calls cost nothing beside the loops. There are two kinds: value nodes fill a vector
+ * (`run`); predicate nodes (comparisons, AND, OR, NOT, LIKE, IN ...) narrow a selection (`filter`), and become a
+ * vector of 0 and 1 only where one is wanted. All vectors are indexed by the row of the chunk, whatever the selection
+ * is, so that CASE branches and the right sides of AND and OR simply run on fewer rows.
  *
- * A row that fails is marked in the bitmap of the innermost scope, reported at once, and left out of every later selection
- * of that scope; at the scope's end its value becomes NULL.
+ * A row that fails is marked in the bitmap of the innermost scope, reported at once, and left out of every later
+ * selection of that scope; at the scope's end its value becomes NULL.
  */
 #ifndef ENGINE_EXPR_NODE_H
 #define ENGINE_EXPR_NODE_H
@@ -44,15 +44,15 @@ struct node {
     const expr *e;
     const node **args;
     int arg_count;
-    bool scope;      /* an error inside makes this node NULL, not the whole expression */
+    bool scope; /* an error inside makes this node NULL, not the whole expression */
     bool is_const;
     value constant;
-    expr_op op;      /* COMPARE: after the sides were exchanged */
+    expr_op op; /* COMPARE: after the sides were exchanged */
     arith_fn arith;
     compare_fn compare;
     func_call *call;
-    const node *body;     /* LAMBDA */
-    void *data;           /* of the node's kind: sets of IN, closures, cast options */
+    const node *body; /* LAMBDA */
+    void *data; /* of the node's kind: sets of IN, closures, cast options */
 };
 
 enum { LAMBDA_DEPTH_MAX = 8, LAMBDA_PARAMS_MAX = 4, POOL_CLASSES = 5 };
@@ -61,8 +61,8 @@ enum { LAMBDA_DEPTH_MAX = 8, LAMBDA_PARAMS_MAX = 4, POOL_CLASSES = 5 };
 struct run {
     const expr_input *in;
     func_env *env;
-    uint32_t rows;     /* of the chunk: capacity of vectors */
-    uint64_t *failed;  /* of the innermost scope */
+    uint32_t rows; /* of the chunk: capacity of vectors */
+    uint64_t *failed; /* of the innermost scope */
     uint32_t failures; /* bits set in it */
     void *pool[POOL_CLASSES];
     reg vars[LAMBDA_DEPTH_MAX][LAMBDA_PARAMS_MAX];

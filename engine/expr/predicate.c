@@ -1,6 +1,6 @@
 /*
- * Predicates: nodes that narrow a selection. KSQL's logic has two values: a comparison with NULL is false. A NULL operand of
- * AND, OR or NOT is an error of the row, and the right side runs only for rows that need it.
+ * Predicates: nodes that narrow a selection. KSQL's logic has two values: a comparison with NULL is false. A NULL
+ * operand of AND, OR or NOT is an error of the row, and the right side runs only for rows that need it.
  */
 #include "engine/expr/node.h"
 
@@ -84,11 +84,14 @@ static uint32_t filter_distinct(run *r, const node *n, sel s, uint16_t *out)
     for (uint32_t k = 0; k < s.n; k++) {
         uint32_t row = sel_row(s, k);
         bool na = vec_is_null(&v[0].v, row), nb = vec_is_null(&v[1].v, row), distinct;
-        if (na || nb) distinct = na != nb;
+        if (na || nb)
+            distinct = na != nb;
         else if (ta->kind == TYPE_DECIMAL)
             distinct = decimal_cmp(v[0].v.dec[row], ta->scale, v[1].v.dec[row], tb->scale) != 0;
-        else if (ta->kind == TYPE_DOUBLE) distinct = v[0].v.d[row] < v[1].v.d[row] || v[0].v.d[row] > v[1].v.d[row];
-        else distinct = !value_eq(ta, vec_get(&v[0].v, row), vec_get(&v[1].v, row));
+        else if (ta->kind == TYPE_DOUBLE)
+            distinct = v[0].v.d[row] < v[1].v.d[row] || v[0].v.d[row] > v[1].v.d[row];
+        else
+            distinct = !value_eq(ta, vec_get(&v[0].v, row), vec_get(&v[1].v, row));
         out[count] = (uint16_t)row;
         count += distinct != n->e->negated;
     }
@@ -149,8 +152,8 @@ static bool choose_compare(compiler *c, node *n)
     }
     check(a->type->kind == b->type->kind);
     bool scales = a->type->kind == TYPE_DECIMAL && a->type->scale != b->type->scale;
-    n->compare = scales ? NULL
-                        : kernel_compare(a->type->kind, n->op, b->is_const && !b->constant.null ? SHAPE_VC : SHAPE_VV);
+    n->compare =
+        scales ? NULL : kernel_compare(a->type->kind, n->op, b->is_const && !b->constant.null ? SHAPE_VC : SHAPE_VV);
     n->filter = n->compare ? filter_compare : filter_compare_slow;
     if (!n->compare && !scales && n->op != OP_EQ && n->op != OP_NE)
         return diag_at(c->d, n->e->at, DIAG_INTERNAL, "no order for %s", type_kind_name(a->type->kind));

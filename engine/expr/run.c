@@ -186,8 +186,10 @@ static void eval_scope(run *r, const node *n, sel s, reg *out)
 
 void eval(run *r, const node *n, sel s, reg *out)
 {
-    if (n->scope) eval_scope(r, n, s, out);
-    else n->run(r, n, s, out);
+    if (n->scope)
+        eval_scope(r, n, s, out);
+    else
+        n->run(r, n, s, out);
 }
 
 uint32_t eval_filter(run *r, const node *n, sel s, bool null_fails, uint16_t *out)

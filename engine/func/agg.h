@@ -1,12 +1,12 @@
 /*
  * engine/func/agg.h - aggregates: a table of functions over a state per group.
  *
- * An `agg` is one bound call (COUNT(x) with its types and constants): read-only after agg_new, so any thread may use it. A
- * state is agg->class->state_size bytes (16-byte aligned), owned by the operator, which zeroes it, calls init, and drop at
- * the end; what a state holds beside these bytes is on the heap and belongs to it.
+ * An `agg` is one bound call (COUNT(x) with its types and constants): read-only after agg_new, so any thread may use
+ * it. A state is agg->class->state_size bytes (16-byte aligned), owned by the operator, which zeroes it, calls init,
+ * and drop at the end; what a state holds beside these bytes is on the heap and belongs to it.
  *
- * A state is stored as a value of agg->state_type: a scalar column where that is all (COUNT, SUM, MIN ...), else a nested
- * value with ksqlDB's fields (AVG: STRUCT<SUM, COUNT>).
+ * A state is stored as a value of agg->state_type: a scalar column where that is all (COUNT, SUM, MIN ...), else a
+ * nested value with ksqlDB's fields (AVG: STRUCT<SUM, COUNT>).
  */
 #ifndef ENGINE_FUNC_AGG_H
 #define ENGINE_FUNC_AGG_H
@@ -19,7 +19,7 @@
 /* Limits and sequence that aggregates read. */
 typedef struct agg_options {
     int64_t collect_list_limit; /* ksql.functions.collect_list.limit; 0 or less: unlimited */
-    int64_t collect_set_limit;  /* ksql.functions.collect_set.limit */
+    int64_t collect_set_limit; /* ksql.functions.collect_set.limit */
 } agg_options;
 
 typedef struct agg agg;
@@ -41,7 +41,9 @@ typedef struct agg_class {
     bool (*merge)(const agg *g, void *into, const void *from, const char **why);
     /* The value that the query sees; borrows state or mem. */
     value (*result)(const agg *g, const void *state, arena *mem);
-    /* As a value of state_type, and back (into a zeroed state; copies what it keeps). NULL save: result is the state. */
+    /*
+     * As a value of state_type, and back (into a zeroed state; copies what it keeps). NULL save: result is the state.
+     */
     value (*save)(const agg *g, const void *state, arena *mem);
     bool (*load)(const agg *g, void *state, value saved);
     /* Frees what the state holds; NULL: nothing. */
@@ -58,13 +60,13 @@ struct agg {
     const agg_class *class;
     const type *const *arg_types; /* of the arguments given per row */
     int arg_count;
-    const type *type;             /* of the result */
+    const type *type; /* of the result */
     const type *state_type;
     const value *constants;
     int constant_count;
     agg_options options;
-    int64_t n;                    /* what bind made of the constants: k of TOPK, n of *_BY_OFFSET (0: single) */
-    bool flag;                    /* ignoreNulls */
+    int64_t n; /* what bind made of the constants: k of TOPK, n of *_BY_OFFSET (0: single) */
+    bool flag; /* ignoreNulls */
 };
 
 /* Binds a call in an arena. NULL and an error for constants that the function refuses. */
@@ -93,8 +95,8 @@ static inline value agg_save(const agg *g, const void *state, arena *mem)
 }
 
 /*
- * Adds the selected rows, each to its own state (states[i] belongs to the i-th selected row; equal pointers are fine). A row
- * that fails is reported and leaves its state as it was.
+ * Adds the selected rows, each to its own state (states[i] belongs to the i-th selected row; equal pointers are
+ * fine). A row that fails is reported and leaves its state as it was.
  */
 void agg_add_rows(const agg *g, void *const *states, const vec *const *args, const uint16_t *sel, uint32_t n,
                   void (*report)(void *ctx, uint32_t row, str why), void *ctx);

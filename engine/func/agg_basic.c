@@ -50,8 +50,14 @@ static void count_rows(const agg *g, void *const *states, const vec *const *args
 }
 
 static const agg_class class_count = {
-    .state_size = sizeof(int64_t), .state_type = state_bigint, .add = count_add, .undo = count_undo,
-    .merge = count_merge, .result = count_result, .load = count_load, .add_rows = count_rows,
+    .state_size = sizeof(int64_t),
+    .state_type = state_bigint,
+    .add = count_add,
+    .undo = count_undo,
+    .merge = count_merge,
+    .result = count_result,
+    .load = count_load,
+    .add_rows = count_rows,
 };
 
 /* ---- SUM: state is the sum in the argument's type; integers wrap ---- */
@@ -139,8 +145,13 @@ static const type *state_result(arena *a, const agg *g)
 }
 
 static const agg_class class_sum = {
-    .state_size = sizeof(sum), .state_type = state_result, .add = sum_add, .undo = sum_undo,
-    .merge = sum_merge, .result = sum_result, .load = sum_load,
+    .state_size = sizeof(sum),
+    .state_type = state_result,
+    .add = sum_add,
+    .undo = sum_undo,
+    .merge = sum_merge,
+    .result = sum_result,
+    .load = sum_load,
 };
 
 #define SUM_ROWS(NAME, MEMBER, STEP)                                                                                   \
@@ -158,8 +169,14 @@ SUM_ROWS(sum_rows_double, d, s->d += args[0]->d[i])
 
 #define SUM_CLASS(NAME, ROWS)                                                                                          \
     static const agg_class NAME = {                                                                                    \
-        .state_size = sizeof(sum), .state_type = state_result, .add = sum_add, .undo = sum_undo,                       \
-        .merge = sum_merge, .result = sum_result, .load = sum_load, .add_rows = ROWS,                                  \
+        .state_size = sizeof(sum),                                                                                     \
+        .state_type = state_result,                                                                                    \
+        .add = sum_add,                                                                                                \
+        .undo = sum_undo,                                                                                              \
+        .merge = sum_merge,                                                                                            \
+        .result = sum_result,                                                                                          \
+        .load = sum_load,                                                                                              \
+        .add_rows = ROWS,                                                                                              \
     };
 SUM_CLASS(class_sum_int, sum_rows_int)
 SUM_CLASS(class_sum_bigint, sum_rows_bigint)
@@ -188,8 +205,13 @@ static bool list_undo(const agg *g, void *state, const value *args, const char *
 }
 
 static const agg_class class_sum_list = {
-    .state_size = sizeof(sum), .state_type = state_result, .add = list_add, .undo = list_undo,
-    .merge = sum_merge, .result = sum_result, .load = sum_load,
+    .state_size = sizeof(sum),
+    .state_type = state_result,
+    .add = list_add,
+    .undo = list_undo,
+    .merge = sum_merge,
+    .result = sum_result,
+    .load = sum_load,
 };
 
 /* ---- AVG: STRUCT<SUM, COUNT>; the sum stays in the argument's type and wraps there ---- */
@@ -259,8 +281,14 @@ static bool average_load(const agg *g, void *state, value saved)
 }
 
 static const agg_class class_average = {
-    .state_size = sizeof(average), .state_type = state_average, .add = average_add, .undo = average_undo,
-    .merge = average_merge, .result = average_result, .save = average_save, .load = average_load,
+    .state_size = sizeof(average),
+    .state_type = state_average,
+    .add = average_add,
+    .undo = average_undo,
+    .merge = average_merge,
+    .result = average_result,
+    .save = average_save,
+    .load = average_load,
 };
 
 /* ---- MIN and MAX: the value itself, NULL until there is one ---- */
@@ -327,12 +355,22 @@ static size_t extreme_held(const agg *g, const void *state)
 }
 
 static const agg_class class_min = {
-    .state_size = sizeof(extreme), .add = min_add, .merge = min_merge, .result = extreme_result,
-    .load = extreme_load, .drop = extreme_drop, .held = extreme_held,
+    .state_size = sizeof(extreme),
+    .add = min_add,
+    .merge = min_merge,
+    .result = extreme_result,
+    .load = extreme_load,
+    .drop = extreme_drop,
+    .held = extreme_held,
 };
 static const agg_class class_max = {
-    .state_size = sizeof(extreme), .add = max_add, .merge = max_merge, .result = extreme_result,
-    .load = extreme_load, .drop = extreme_drop, .held = extreme_held,
+    .state_size = sizeof(extreme),
+    .add = max_add,
+    .merge = max_merge,
+    .result = extreme_result,
+    .load = extreme_load,
+    .drop = extreme_drop,
+    .held = extreme_held,
 };
 
 static const func_def def_count[] = {AGG("(val T) BIGINT", &class_count), {0}};

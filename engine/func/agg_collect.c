@@ -66,8 +66,15 @@ static size_t list_held(const agg *g, const void *state)
 }
 
 static const agg_class class_list = {
-    .state_size = sizeof(agg_list), .state_type = state_array, .add = list_add, .undo = list_undo, .merge = list_merge,
-    .result = list_result, .load = list_load, .drop = list_drop, .held = list_held,
+    .state_size = sizeof(agg_list),
+    .state_type = state_array,
+    .add = list_add,
+    .undo = list_undo,
+    .merge = list_merge,
+    .result = list_result,
+    .load = list_load,
+    .drop = list_drop,
+    .held = list_held,
 };
 
 /* ---- COLLECT_SET: a list with a hash index over it ---- */
@@ -75,7 +82,7 @@ static const agg_class class_list = {
 typedef struct collected {
     agg_list list;
     uint32_t *slots; /* position + 1 */
-    uint32_t mask;   /* size - 1; 0: no table yet */
+    uint32_t mask; /* size - 1; 0: no table yet */
 } collected;
 
 static void index_item(collected *s, const type *t, uint32_t at)
@@ -151,8 +158,14 @@ static size_t set_held(const agg *g, const void *state)
 }
 
 static const agg_class class_set = {
-    .state_size = sizeof(collected), .state_type = state_array, .add = set_add, .merge = set_merge, .result = set_result,
-    .load = set_load, .drop = set_drop, .held = set_held,
+    .state_size = sizeof(collected),
+    .state_type = state_array,
+    .add = set_add,
+    .merge = set_merge,
+    .result = set_result,
+    .load = set_load,
+    .drop = set_drop,
+    .held = set_held,
 };
 
 /* ---- counted values: HISTOGRAM and ATTR keep distinct values with how often each is there ---- */
@@ -217,8 +230,10 @@ static const type *state_histogram(arena *a, const agg *g)
 static void histogram_step(const agg *g, counted *s, value v, int64_t n)
 {
     int64_t at = find(s, g->arg_types[0], v);
-    if (at >= 0) s->counts[at] += n;
-    else if (s->set.list.n < HISTOGRAM_MAX) put_count(s, g->arg_types[0], v, n);
+    if (at >= 0)
+        s->counts[at] += n;
+    else if (s->set.list.n < HISTOGRAM_MAX)
+        put_count(s, g->arg_types[0], v, n);
 }
 
 static bool histogram_add(const agg *g, void *state, const value *args, const char **why)
@@ -263,8 +278,14 @@ static bool histogram_load(const agg *g, void *state, value saved)
 }
 
 static const agg_class class_histogram = {
-    .state_size = sizeof(counted), .state_type = state_histogram, .add = histogram_add, .undo = histogram_undo,
-    .merge = histogram_merge, .result = histogram_result, .load = histogram_load, .drop = counted_drop,
+    .state_size = sizeof(counted),
+    .state_type = state_histogram,
+    .add = histogram_add,
+    .undo = histogram_undo,
+    .merge = histogram_merge,
+    .result = histogram_result,
+    .load = histogram_load,
+    .drop = counted_drop,
     .held = counted_held,
 };
 
@@ -279,8 +300,10 @@ static const type *state_attr(arena *a, const agg *g)
 static void attr_step(const agg *g, counted *s, value v, int64_t n)
 {
     int64_t at = find(s, g->arg_types[0], v);
-    if (at >= 0) s->counts[at] = s->counts[at] + n < 0 ? 0 : s->counts[at] + n;
-    else if (n > 0) put_count(s, g->arg_types[0], v, n);
+    if (at >= 0)
+        s->counts[at] = s->counts[at] + n < 0 ? 0 : s->counts[at] + n;
+    else if (n > 0)
+        put_count(s, g->arg_types[0], v, n);
 }
 
 static bool attr_add(const agg *g, void *state, const value *args, const char **why)
@@ -344,8 +367,16 @@ static bool attr_load(const agg *g, void *state, value saved)
 }
 
 static const agg_class class_attr = {
-    .state_size = sizeof(counted), .state_type = state_attr, .add = attr_add, .undo = attr_undo, .merge = attr_merge,
-    .result = attr_result, .save = attr_save, .load = attr_load, .drop = counted_drop, .held = counted_held,
+    .state_size = sizeof(counted),
+    .state_type = state_attr,
+    .add = attr_add,
+    .undo = attr_undo,
+    .merge = attr_merge,
+    .result = attr_result,
+    .save = attr_save,
+    .load = attr_load,
+    .drop = counted_drop,
+    .held = counted_held,
 };
 
 static const func_def def_list[] = {AGG("(val T) ARRAY<T>", &class_list), {0}};

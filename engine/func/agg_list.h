@@ -1,5 +1,5 @@
 /*
- * engine/func/agg_list.h - growing lists of owned values: the state of aggregates that collect. Private to engine/func/.
+ * engine/func/agg_list.h - growing lists of owned values, state of collecting aggregates. Private to engine/func/.
  */
 #ifndef ENGINE_FUNC_AGG_LIST_H
 #define ENGINE_FUNC_AGG_LIST_H

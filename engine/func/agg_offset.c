@@ -5,7 +5,10 @@
 #include "engine/func/agg_list.h"
 #include "engine/func/table.h"
 
-/* The value behind the column: (n, ignoreNulls), either of which may be given. ignoreNulls is true unless said otherwise. */
+/*
+ * The value behind the column: (n, ignoreNulls), either of which may be given. ignoreNulls is true unless said
+ * otherwise.
+ */
 static bool bind_offset(agg *g, diag *d)
 {
     g->n = 0;
@@ -98,8 +101,8 @@ static bool earliest_merge(const agg *g, void *into, const void *from, const cha
 }
 
 /*
- * The single form keeps the later of both (a NULL, kept or not, loses against a value when NULLs are ignored: it is not in
- * the list then). The list form keeps the FIRST n, as ksqlDB does.
+ * The single form keeps the later of both (a NULL, kept or not, loses against a value when NULLs are ignored: it is
+ * not in the list then). The list form keeps the FIRST n, as ksqlDB does.
  */
 static bool latest_merge(const agg *g, void *into, const void *from, const char **why)
 {
@@ -179,13 +182,27 @@ static size_t offset_held(const agg *g, const void *state)
 }
 
 static const agg_class class_earliest = {
-    .state_size = sizeof(sequenced), .state_type = state_offset, .bind = bind_offset, .add = earliest_add,
-    .merge = earliest_merge, .result = offset_result, .save = offset_save, .load = offset_load, .drop = sequenced_drop,
+    .state_size = sizeof(sequenced),
+    .state_type = state_offset,
+    .bind = bind_offset,
+    .add = earliest_add,
+    .merge = earliest_merge,
+    .result = offset_result,
+    .save = offset_save,
+    .load = offset_load,
+    .drop = sequenced_drop,
     .held = offset_held,
 };
 static const agg_class class_latest = {
-    .state_size = sizeof(sequenced), .state_type = state_offset, .bind = bind_offset, .add = latest_add,
-    .merge = latest_merge, .result = offset_result, .save = offset_save, .load = offset_load, .drop = sequenced_drop,
+    .state_size = sizeof(sequenced),
+    .state_type = state_offset,
+    .bind = bind_offset,
+    .add = latest_add,
+    .merge = latest_merge,
+    .result = offset_result,
+    .save = offset_save,
+    .load = offset_load,
+    .drop = sequenced_drop,
     .held = offset_held,
 };
 

@@ -89,8 +89,10 @@ static bool merge_deviation(const agg *g, void *into, const void *from, bool tru
         double inner = mean_of(g, s, truncated) - mean_of(g, f, truncated);
         m2 += (double)(s->count * f->count) * inner * inner / (double)(s->count + f->count);
     }
-    if (g->arg_types[0]->kind == TYPE_DOUBLE) s->sum.d += f->sum.d;
-    else s->sum.l = wrap(g, (int64_t)((uint64_t)s->sum.l + (uint64_t)f->sum.l));
+    if (g->arg_types[0]->kind == TYPE_DOUBLE)
+        s->sum.d += f->sum.d;
+    else
+        s->sum.l = wrap(g, (int64_t)((uint64_t)s->sum.l + (uint64_t)f->sum.l));
     s->count += f->count;
     s->m2 = m2;
     return true;
@@ -145,9 +147,12 @@ static value deviation_save(const agg *g, const void *state, arena *mem)
 {
     const deviation *s = state;
     value *items = ARENA_ARRAY(mem, value, 3);
-    if (g->arg_types[0]->kind == TYPE_DOUBLE) items[0].d = s->sum.d;
-    else if (g->arg_types[0]->kind == TYPE_INT) items[0].i = (int32_t)s->sum.l;
-    else items[0].l = s->sum.l;
+    if (g->arg_types[0]->kind == TYPE_DOUBLE)
+        items[0].d = s->sum.d;
+    else if (g->arg_types[0]->kind == TYPE_INT)
+        items[0].i = (int32_t)s->sum.l;
+    else
+        items[0].l = s->sum.l;
     items[1].l = s->count;
     items[2].d = s->m2;
     return struct_value(mem, items, 3);
@@ -158,8 +163,10 @@ static bool deviation_load(const agg *g, void *state, value saved)
     deviation *s = state;
     if (!has_fields(saved, 3)) return false;
     const value *items = saved.nest->items;
-    if (g->arg_types[0]->kind == TYPE_DOUBLE) s->sum.d = items[0].d;
-    else s->sum.l = whole(g, items[0]);
+    if (g->arg_types[0]->kind == TYPE_DOUBLE)
+        s->sum.d = items[0].d;
+    else
+        s->sum.l = whole(g, items[0]);
     s->count = items[1].l;
     s->m2 = items[2].d;
     return true;
@@ -167,8 +174,14 @@ static bool deviation_load(const agg *g, void *state, value saved)
 
 #define DEVIATION(NAME, MERGE, RESULT)                                                                                 \
     static const agg_class NAME = {                                                                                    \
-        .state_size = sizeof(deviation), .state_type = state_deviation, .add = deviation_add, .undo = deviation_undo,  \
-        .merge = MERGE, .result = RESULT, .save = deviation_save, .load = deviation_load,                              \
+        .state_size = sizeof(deviation),                                                                               \
+        .state_type = state_deviation,                                                                                 \
+        .add = deviation_add,                                                                                          \
+        .undo = deviation_undo,                                                                                        \
+        .merge = MERGE,                                                                                                \
+        .result = RESULT,                                                                                              \
+        .save = deviation_save,                                                                                        \
+        .load = deviation_load,                                                                                        \
     };
 DEVIATION(class_sample, sample_merge, sample_result)
 DEVIATION(class_samp, samp_merge, samp_result)
@@ -256,8 +269,13 @@ static bool correlation_load(const agg *g, void *state, value saved)
 }
 
 static const agg_class class_correlation = {
-    .state_size = sizeof(correlation), .state_type = state_correlation, .add = correlation_add,
-    .undo = correlation_undo, .merge = correlation_merge, .result = correlation_result, .save = correlation_save,
+    .state_size = sizeof(correlation),
+    .state_type = state_correlation,
+    .add = correlation_add,
+    .undo = correlation_undo,
+    .merge = correlation_merge,
+    .result = correlation_result,
+    .save = correlation_save,
     .load = correlation_load,
 };
 
@@ -279,7 +297,7 @@ static const func_def def_correlation[] = {
 enum { REGISTER_BITS = 14, REGISTERS = 1 << REGISTER_BITS, PAIRS_MAX = 512 };
 
 typedef struct distinct {
-    uint8_t *dense;  /* REGISTERS ranks, or NULL while pairs suffice */
+    uint8_t *dense; /* REGISTERS ranks, or NULL while pairs suffice */
     uint32_t *pairs; /* register << 8 | rank */
     uint32_t n, cap;
 } distinct;
@@ -334,8 +352,10 @@ static uint64_t hash_nested(const type *t, const nested *n)
     uint64_t h = mix(n->n + 1);
     for (uint32_t i = 0; i < n->n; i++) {
         uint64_t item = stable_hash(t->kind == TYPE_STRUCT ? t->fields[i].type : t->elem, n->items[i]);
-        if (t->kind == TYPE_MAP) h += mix(stable_hash(t->key, n->keys[i]) ^ mix(item));
-        else h = mix(h * 31 + item);
+        if (t->kind == TYPE_MAP)
+            h += mix(stable_hash(t->key, n->keys[i]) ^ mix(item));
+        else
+            h = mix(h * 31 + item);
     }
     return h;
 }
@@ -454,8 +474,14 @@ static size_t distinct_held(const agg *g, const void *state)
 }
 
 static const agg_class class_distinct = {
-    .state_size = sizeof(distinct), .state_type = state_distinct, .add = distinct_add, .merge = distinct_merge,
-    .result = distinct_result, .save = distinct_save, .load = distinct_load, .drop = distinct_drop,
+    .state_size = sizeof(distinct),
+    .state_type = state_distinct,
+    .add = distinct_add,
+    .merge = distinct_merge,
+    .result = distinct_result,
+    .save = distinct_save,
+    .load = distinct_load,
+    .drop = distinct_drop,
     .held = distinct_held,
 };
 static const func_def def_distinct[] = {AGG("(val T) BIGINT", &class_distinct), {0}};

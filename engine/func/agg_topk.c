@@ -6,7 +6,8 @@
 static bool bind_k(agg *g, diag *d)
 {
     check(g->constant_count == 1);
-    if (g->constants[0].null) return diag_set(d, DIAG_STATEMENT, "The k of %.*s must not be NULL.", STR_ARG(g->f->group->display));
+    if (g->constants[0].null)
+        return diag_set(d, DIAG_STATEMENT, "The k of %.*s must not be NULL.", STR_ARG(g->f->group->display));
     g->n = g->constants[0].i;
     return true;
 }
@@ -118,12 +119,26 @@ static size_t topk_held(const agg *g, const void *state)
 }
 
 static const agg_class class_topk = {
-    .state_size = sizeof(agg_list), .state_type = state_topk, .bind = bind_k, .add = topk_add, .merge = topk_merge,
-    .result = topk_result, .load = topk_load, .drop = topk_drop, .held = topk_held,
+    .state_size = sizeof(agg_list),
+    .state_type = state_topk,
+    .bind = bind_k,
+    .add = topk_add,
+    .merge = topk_merge,
+    .result = topk_result,
+    .load = topk_load,
+    .drop = topk_drop,
+    .held = topk_held,
 };
 static const agg_class class_distinct = {
-    .state_size = sizeof(agg_list), .state_type = state_topk, .bind = bind_k, .add = distinct_add,
-    .merge = distinct_merge, .result = topk_result, .load = topk_load, .drop = topk_drop, .held = topk_held,
+    .state_size = sizeof(agg_list),
+    .state_type = state_topk,
+    .bind = bind_k,
+    .add = distinct_add,
+    .merge = distinct_merge,
+    .result = topk_result,
+    .load = topk_load,
+    .drop = topk_drop,
+    .held = topk_held,
 };
 
 /* ARRAY of the column, or of a struct of it and the others; the last argument is k. */
@@ -150,12 +165,13 @@ static const func_def def_topk[] = {TOPK("INT"), TOPK("BIGINT"), TOPK("DOUBLE"),
 
 #define DISTINCT(TYPE) AGG("(val " TYPE ", k INT!@) ARRAY<" TYPE ">", &class_distinct, .rule = array_of_first)
 static const func_def def_distinct[] = {
-    DISTINCT("INT"), DISTINCT("BIGINT"), DISTINCT("DOUBLE"), DISTINCT("STRING"), DISTINCT("DECIMAL"),
-    DISTINCT("DATE"), DISTINCT("TIME"), DISTINCT("TIMESTAMP"), DISTINCT("BYTES"), {0},
+    DISTINCT("INT"),  DISTINCT("BIGINT"), DISTINCT("DOUBLE"),    DISTINCT("STRING"), DISTINCT("DECIMAL"),
+    DISTINCT("DATE"), DISTINCT("TIME"),   DISTINCT("TIMESTAMP"), DISTINCT("BYTES"),  {0},
 };
 
 const func_name agg_family_topk[] = {
-    {"TOPK", FUNC_CATEGORY_AGGREGATE, "The k largest values, with other columns of their rows when asked for.", def_topk},
+    {"TOPK", FUNC_CATEGORY_AGGREGATE, "The k largest values, with other columns of their rows when asked for.",
+     def_topk},
     {"TOPKDISTINCT", FUNC_CATEGORY_AGGREGATE, "The k largest distinct values.", def_distinct},
     {0},
 };

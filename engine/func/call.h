@@ -1,8 +1,8 @@
 /*
  * engine/func/call.h - how functions are called, and what their implementations may use.
  *
- * A func_call is one call site of one task: it keeps what the implementation caches between rows (compiled patterns, zones)
- * and belongs to that task's thread. Results may borrow the arguments' memory or `mem`.
+ * A func_call is one call site of one task: it keeps what the implementation caches between rows (compiled patterns,
+ * zones) and belongs to that task's thread. Results may borrow the arguments' memory or `mem`.
  */
 #ifndef ENGINE_FUNC_CALL_H
 #define ENGINE_FUNC_CALL_H
@@ -17,9 +17,9 @@
 
 /* What a function may know of the world: told by whoever runs the task. */
 typedef struct func_env {
-    int64_t now_ms;  /* wall clock of this step, for UNIX_TIMESTAMP() and UNIX_DATE() */
-    const tz *zone;  /* the server's zone; NULL: UTC */
-    rng random;      /* RANDOM(), UUID() */
+    int64_t now_ms; /* wall clock of this step, for UNIX_TIMESTAMP() and UNIX_DATE() */
+    const tz *zone; /* the server's zone; NULL: UTC */
+    rng random; /* RANDOM(), UUID() */
 } func_env;
 
 /* Runs a lambda argument on values: false when its body failed (reported already). */
@@ -37,15 +37,15 @@ typedef struct func_cached {
 /* A call site. Public layout: implementations read it. */
 typedef struct func_call {
     const func *f;
-    const type *type;             /* of the result */
+    const type *type; /* of the result */
     const type *const *arg_types;
     int arg_count;
-    arena *mem;                   /* for results; lives as long as the chunk that is being made */
+    arena *mem; /* for results; lives as long as the chunk that is being made */
     func_env *env;
     func_apply_fn apply;
     void *runner;
-    bool failed_silently;         /* the reason of the failure was reported by a lambda's body */
-    char error[512];              /* set by func_fail */
+    bool failed_silently; /* the reason of the failure was reported by a lambda's body */
+    char error[512]; /* set by func_fail */
     func_cached cache[FUNC_CACHE_SLOTS];
 } func_call;
 
@@ -58,8 +58,8 @@ bool func_fail(func_call *c, const char *format, ...) __attribute__((format(prin
 bool func_fail_diag(func_call *c, const diag *d);
 
 /*
- * The object of a slot when it was made from this key, else NULL. func_remember replaces it (the old one is released): one
- * per slot, because patterns are nearly always constant.
+ * The object of a slot when it was made from this key, else NULL. func_remember replaces it (the old one is
+ * released): one per slot, because patterns are nearly always constant.
  */
 void *func_recall(func_call *c, int slot, str key);
 void *func_remember(func_call *c, int slot, str key, void *object, void (*release)(void *object));
@@ -68,8 +68,8 @@ void *func_remember(func_call *c, int slot, str key, void *object, void (*releas
 bool func_apply(func_call *c, value lambda, const value *args, int count, value *out);
 
 /*
- * Calls the function on boxed arguments with the rules for NULL: propagation, and the error for primitive parameters. For
- * tests, constant folding and table functions; expressions do the same over vectors.
+ * Calls the function on boxed arguments with the rules for NULL: propagation, and the error for primitive parameters.
+ * For tests, constant folding and table functions; expressions do the same over vectors.
  */
 bool func_invoke(func_call *c, const value *args, int count, value *out);
 

@@ -108,7 +108,8 @@ static bool fn_array_join(func_call *c, const value *args, int count, value *out
     }
     if (ok) func_str(out, arena_str(c->mem, buf_str(&b)));
     buf_free(&b);
-    return ok || func_fail(c, "error: hit element of type %s which is currently not supported", type_kind_name(t->kind));
+    return ok ||
+           func_fail(c, "error: hit element of type %s which is currently not supported", type_kind_name(t->kind));
 }
 
 static bool fn_array_length(func_call *c, const value *args, int count, value *out)
@@ -155,8 +156,7 @@ static bool fn_array_remove(func_call *c, const value *args, int count, value *o
     return func_items(c, out, items, n);
 }
 
-/* Merge sort, because Java's List.sort is stable: the order of equal doubles shows in nothing, of equal strings neither, but
- * qsort gives no bound on its worst case. */
+/* Merge sort: Java's List.sort is stable, and qsort promises no bound for its worst case. */
 static void sort_items(const type *t, value *items, value *scratch, uint32_t n, int sign)
 {
     if (n < 2) return;
@@ -164,7 +164,8 @@ static void sort_items(const type *t, value *items, value *scratch, uint32_t n, 
     sort_items(t, items, scratch, half, sign);
     sort_items(t, items + half, scratch, n - half, sign);
     memcpy(scratch, items, sizeof *items * n);
-    while (i < half && j < n) items[k++] = value_cmp(t, scratch[j], scratch[i]) * sign < 0 ? scratch[j++] : scratch[i++];
+    while (i < half && j < n)
+        items[k++] = value_cmp(t, scratch[j], scratch[i]) * sign < 0 ? scratch[j++] : scratch[i++];
     while (i < half) items[k++] = scratch[i++];
     while (j < n) items[k++] = scratch[j++];
 }
@@ -175,8 +176,10 @@ static bool fn_array_sort(func_call *c, const value *args, int count, value *out
     int sign = 1;
     if (count == 2) {
         str d = args[1].s;
-        if (str_ieq(d, STR("DESC")) || str_ieq(d, STR("DESCENDING"))) sign = -1;
-        else if (!str_ieq(d, STR("ASC")) && !str_ieq(d, STR("ASCENDING"))) return true;
+        if (str_ieq(d, STR("DESC")) || str_ieq(d, STR("DESCENDING")))
+            sign = -1;
+        else if (!str_ieq(d, STR("ASC")) && !str_ieq(d, STR("ASCENDING")))
+            return true;
     }
     if (!check_ordered(c, t)) return false;
     uint32_t n = args[0].nest->n, kept = 0;
@@ -204,8 +207,10 @@ static bool fn_generate_series(func_call *c, const value *args, int count, value
     value *items = room(c, (uint64_t)n);
     uint64_t at = (uint64_t)start;
     for (int64_t i = 0; i < n; i++, at += (uint64_t)step) {
-        if (wide) items[i].l = (int64_t)at;
-        else items[i].i = (int32_t)at;
+        if (wide)
+            items[i].l = (int64_t)at;
+        else
+            items[i].i = (int32_t)at;
     }
     return func_items(c, out, items, (uint32_t)n);
 }

@@ -71,13 +71,14 @@ static const func_def nullif[] = {FUNC("(expr1 T, expr2 T) T", fn_nullif, .flags
 static const func_def as_value[] = {FUNC("(keyColumn T) T", fn_as_value, .flags = FUNC_SEES_NULLS), {0}};
 
 #define FOR_ORDERED(FN)                                                                                                \
-    FUNC("(val INT, vals INT...) INT", FN, .flags = FUNC_SEES_NULLS), FUNC("(val BIGINT, vals BIGINT...) BIGINT", FN, .flags = FUNC_SEES_NULLS), \
-        FUNC("(val DOUBLE, vals DOUBLE...) DOUBLE", FN, .flags = FUNC_SEES_NULLS),                                                  \
-        FUNC("(val STRING, vals STRING...) STRING", FN, .flags = FUNC_SEES_NULLS),                                                  \
-        FUNC("(val BYTES, vals BYTES...) BYTES", FN, .flags = FUNC_SEES_NULLS),                                                     \
-        FUNC("(val DATE, vals DATE...) DATE", FN, .flags = FUNC_SEES_NULLS),                                                        \
-        FUNC("(val TIME, vals TIME...) TIME", FN, .flags = FUNC_SEES_NULLS),                                                        \
-        FUNC("(val TIMESTAMP, vals TIMESTAMP...) TIMESTAMP", FN, .flags = FUNC_SEES_NULLS),                                         \
+    FUNC("(val INT, vals INT...) INT", FN, .flags = FUNC_SEES_NULLS),                                                  \
+        FUNC("(val BIGINT, vals BIGINT...) BIGINT", FN, .flags = FUNC_SEES_NULLS),                                     \
+        FUNC("(val DOUBLE, vals DOUBLE...) DOUBLE", FN, .flags = FUNC_SEES_NULLS),                                     \
+        FUNC("(val STRING, vals STRING...) STRING", FN, .flags = FUNC_SEES_NULLS),                                     \
+        FUNC("(val BYTES, vals BYTES...) BYTES", FN, .flags = FUNC_SEES_NULLS),                                        \
+        FUNC("(val DATE, vals DATE...) DATE", FN, .flags = FUNC_SEES_NULLS),                                           \
+        FUNC("(val TIME, vals TIME...) TIME", FN, .flags = FUNC_SEES_NULLS),                                           \
+        FUNC("(val TIMESTAMP, vals TIMESTAMP...) TIMESTAMP", FN, .flags = FUNC_SEES_NULLS),                            \
         FUNC("(val DECIMAL, vals DECIMAL...) DECIMAL", FN, .flags = FUNC_SEES_NULLS, .rule = widest),
 
 static const func_def greatest[] = {FOR_ORDERED(fn_greatest){0}};

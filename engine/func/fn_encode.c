@@ -129,8 +129,9 @@ static bool fn_encode(func_call *c, const value *args, int count, value *out)
 static bool known_encoding(func_call *c, str name, encoding *e)
 {
     *e = encoding_of(name);
-    return *e || func_fail(c, "Unknown encoding type '%.*s'. Supported formats are 'hex', 'utf8', 'ascii', and 'base64'.",
-                           STR_ARG(name));
+    return *e ||
+           func_fail(c, "Unknown encoding type '%.*s'. Supported formats are 'hex', 'utf8', 'ascii', and 'base64'.",
+                     STR_ARG(name));
 }
 
 static bool fn_from_bytes(func_call *c, const value *args, int count, value *out)
@@ -149,7 +150,8 @@ static bool fn_to_bytes(func_call *c, const value *args, int count, value *out)
     if (e == ENCODING_ASCII) return func_str(out, to_ascii(c, s));
     uint8_t *p = arena_alloc(c->mem, base64_decoded_max(s.n));
     if (e == ENCODING_HEX) {
-        if (!hex_decode(s, p)) return func_fail(c, "hexBinary needs to be even-length and of hexadecimal digits: %.*s", STR_ARG(s));
+        if (!hex_decode(s, p))
+            return func_fail(c, "hexBinary needs to be even-length and of hexadecimal digits: %.*s", STR_ARG(s));
         n = s.n / 2;
     } else if (!base64_decode(s, BASE64_JAVA, p, &n)) {
         return func_fail(c, "Illegal base64 text");
@@ -204,7 +206,9 @@ static int32_t unit_at(str s, size_t at)
     if (at + 4 > s.n) return -1;
     for (size_t i = at; i < at + 4; i++) {
         char ch = s.p[i];
-        int digit = ch >= '0' && ch <= '9' ? ch - '0' : (ch | 32) >= 'a' && (ch | 32) <= 'f' ? (ch | 32) - 'a' + 10 : -1;
+        int digit = ch >= '0' && ch <= '9'                 ? ch - '0'
+                    : (ch | 32) >= 'a' && (ch | 32) <= 'f' ? (ch | 32) - 'a' + 10
+                                                           : -1;
         if (digit < 0) return -1;
         v = v * 16 + digit;
     }
@@ -215,7 +219,8 @@ static int32_t unit_at(str s, size_t at)
 static size_t escape_digits(str s, size_t at)
 {
     if (at + 1 >= s.n || s.p[at] != '\\' || s.p[at + 1] != 'u') return 0;
-    for (at += 2; at < s.n && s.p[at] == 'u'; at++) {}
+    for (at += 2; at < s.n && s.p[at] == 'u'; at++) {
+    }
     return at < s.n && s.p[at] == '+' ? at + 1 : at;
 }
 
@@ -237,16 +242,20 @@ static bool fn_chr_escape(func_call *c, const value *args, int count, value *out
             size_t next = escape_digits(s, i);
             int32_t low = next && high >= 0xd800 && high < 0xdc00 ? unit_at(s, next) : -1;
             bool pair = low >= 0xdc00 && low < 0xe000;
-            utf8_put(&b, pair ? 0x10000 + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00) : (uint32_t)high);
+            utf8_put(&b,
+                     pair ? 0x10000 + ((uint32_t)(high - 0xd800) << 10) + (uint32_t)(low - 0xdc00) : (uint32_t)high);
             if (pair) i = next + 4;
         } else if (s.p[i] == '\\' && i + 1 < s.n) {
             static const char from[] = "bntfr", to[] = "\b\n\t\f\r";
             const char *at = strchr(from, s.p[i + 1]);
             uint32_t octal = 0;
             size_t k = i + 1;
-            while (k < s.n && k < i + 4 && s.p[k] >= '0' && s.p[k] <= '7' && octal < 32) octal = octal * 8 + (uint32_t)(s.p[k++] - '0');
-            if (k > i + 1) utf8_put(&b, octal);
-            else buf_add_char(&b, at ? to[at - from] : s.p[i + 1]);
+            while (k < s.n && k < i + 4 && s.p[k] >= '0' && s.p[k] <= '7' && octal < 32)
+                octal = octal * 8 + (uint32_t)(s.p[k++] - '0');
+            if (k > i + 1)
+                utf8_put(&b, octal);
+            else
+                buf_add_char(&b, at ? to[at - from] : s.p[i + 1]);
             i = k > i + 1 ? k : i + 2;
         } else {
             buf_add_char(&b, s.p[i++]);
@@ -304,15 +313,16 @@ static const func_def def_uuid[] = {
 static const func_def def_chr[] = {
     FUNC("(decimalCode INT) STRING", fn_chr), FUNC("(utf16Code STRING) STRING", fn_chr_escape), {0}};
 #define NUMBER(NAME, TYPE)                                                                                             \
-    static const func_def def_##NAME[] = {FUNC("(value BYTES) " TYPE, fn_##NAME),                                      \
-                                          FUNC("(value BYTES, byteOrder STRING) " TYPE, fn_##NAME), {0}};
+    static const func_def def_##NAME[] = {                                                                             \
+        FUNC("(value BYTES) " TYPE, fn_##NAME), FUNC("(value BYTES, byteOrder STRING) " TYPE, fn_##NAME), {0}};
 NUMBER(int_from_bytes, "INT")
 NUMBER(bigint_from_bytes, "BIGINT")
 NUMBER(double_from_bytes, "DOUBLE")
 
 const func_name func_family_encode[] = {
     {"encode", FUNC_CATEGORY_STRING, "Converts a text between the encodings hex, utf8, ascii and base64.", def_encode},
-    {"from_bytes", FUNC_CATEGORY_STRING, "The text of bytes in the encoding hex, utf8, ascii or base64.", def_from_bytes},
+    {"from_bytes", FUNC_CATEGORY_STRING, "The text of bytes in the encoding hex, utf8, ascii or base64.",
+     def_from_bytes},
     {"to_bytes", FUNC_CATEGORY_STRING, "The bytes of a text in the encoding hex, utf8, ascii or base64.", def_to_bytes},
     {"md5", FUNC_CATEGORY_STRING, "The MD5 digest of a text in hexadecimal digits.", def_md5},
     {"UUID", FUNC_CATEGORY_STRING, "A random UUID, or the UUID that 16 bytes are.", def_uuid},

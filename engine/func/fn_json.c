@@ -410,20 +410,21 @@ static bool fn_to_json_string(func_call *c, const value *args, int count, value 
 }
 
 static const func_def def_extract[] = {FUNC("(input STRING, path STRING) STRING", fn_extractjsonfield), {0}};
-static const func_def def_is_json[] = {
-    FUNC("(input STRING) BOOLEAN", fn_is_json_string, .flags = FUNC_SEES_NULLS), {0}};
+static const func_def def_is_json[] = {FUNC("(input STRING) BOOLEAN", fn_is_json_string, .flags = FUNC_SEES_NULLS),
+                                       {0}};
 static const func_def def_contains[] = {
     FUNC("(jsonArray STRING, val T) BOOLEAN", fn_json_array_contains, .flags = FUNC_SEES_NULLS), {0}};
 static const func_def def_length[] = {FUNC("(jsonArray STRING) INT", fn_json_array_length), {0}};
-static const func_def def_concat[] = {
-    FUNC("(jsonStrings STRING...) STRING", fn_json_concat, .flags = FUNC_SEES_NULLS), {0}};
+static const func_def def_concat[] = {FUNC("(jsonStrings STRING...) STRING", fn_json_concat, .flags = FUNC_SEES_NULLS),
+                                      {0}};
 static const func_def def_items[] = {FUNC("(jsonItems STRING) ARRAY<STRING>", fn_json_items), {0}};
 static const func_def def_keys[] = {FUNC("(jsonObj STRING) ARRAY<STRING>", fn_json_keys), {0}};
 static const func_def def_records[] = {FUNC("(jsonObj STRING) MAP<STRING, STRING>", fn_json_records), {0}};
 static const func_def def_to_json[] = {FUNC("(input T) STRING", fn_to_json_string, .flags = FUNC_SEES_NULLS), {0}};
 
 const func_name func_family_json[] = {
-    {"extractjsonfield", FUNC_CATEGORY_JSON, "What a path such as $.a.b[0] finds in a JSON text, as text.", def_extract},
+    {"extractjsonfield", FUNC_CATEGORY_JSON, "What a path such as $.a.b[0] finds in a JSON text, as text.",
+     def_extract},
     {"IS_JSON_STRING", FUNC_CATEGORY_JSON, "Whether a text is valid JSON.", def_is_json},
     {"JSON_ARRAY_CONTAINS", FUNC_CATEGORY_JSON, "Whether a JSON array has a value, of the same type, as an element.",
      def_contains},

@@ -27,7 +27,8 @@ static bool fn_as_map(func_call *c, const value *args, int count, value *out)
     value *keys = ARENA_ARRAY(c->mem, value, k->n), *items = ARENA_ARRAY(c->mem, value, k->n);
     func_set s = func_set_new(c->mem, c->type->key, keys, k->n);
     uint32_t n = 0;
-    for (uint32_t i = 0; i < k->n; i++) n = put_entry(&s, keys, items, n, k->items[i], i < v->n ? v->items[i] : value_null());
+    for (uint32_t i = 0; i < k->n; i++)
+        n = put_entry(&s, keys, items, n, k->items[i], i < v->n ? v->items[i] : value_null());
     return func_entries(c, out, keys, items, n);
 }
 
@@ -56,7 +57,8 @@ static bool fn_map_union(func_call *c, const value *args, int count, value *out)
         return true;
     }
     const nested *a = args[0].nest, *b = args[1].nest;
-    value *keys = ARENA_ARRAY(c->mem, value, (size_t)a->n + b->n), *items = ARENA_ARRAY(c->mem, value, (size_t)a->n + b->n);
+    value *keys = ARENA_ARRAY(c->mem, value, (size_t)a->n + b->n),
+          *items = ARENA_ARRAY(c->mem, value, (size_t)a->n + b->n);
     func_set s = func_set_new(c->mem, c->type->key, keys, (uint64_t)a->n + b->n);
     uint32_t n = 0;
     for (uint32_t i = 0; i < a->n; i++) n = put_entry(&s, keys, items, n, a->keys[i], a->items[i]);
@@ -192,8 +194,7 @@ static bool fn_cube(func_call *c, const value *args, int count, value *out)
     return func_items(c, out, rows, made);
 }
 
-static const func_def def_as_map[] = {
-    FUNC("(keys ARRAY<STRING>, values ARRAY<T>) MAP<STRING, T>", fn_as_map), {0}};
+static const func_def def_as_map[] = {FUNC("(keys ARRAY<STRING>, values ARRAY<T>) MAP<STRING, T>", fn_as_map), {0}};
 static const func_def def_map_keys[] = {FUNC("(input MAP<STRING, T>) ARRAY<STRING>", fn_map_keys), {0}};
 static const func_def def_map_values[] = {FUNC("(input MAP<STRING, T>) ARRAY<T>", fn_map_values), {0}};
 static const func_def def_map_union[] = {

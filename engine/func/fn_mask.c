@@ -33,9 +33,12 @@ static bool read_masks(func_call *c, const value *args, int count, masks *m)
 static uint32_t hide(const masks *m, uint32_t ch)
 {
     uint32_t mask = m->other;
-    if (uc_is_general_category(ch, UC_UPPERCASE_LETTER)) mask = m->upper;
-    else if (uc_is_general_category(ch, UC_LOWERCASE_LETTER)) mask = m->lower;
-    else if (uc_is_general_category(ch, UC_DECIMAL_DIGIT_NUMBER)) mask = m->digit;
+    if (uc_is_general_category(ch, UC_UPPERCASE_LETTER))
+        mask = m->upper;
+    else if (uc_is_general_category(ch, UC_LOWERCASE_LETTER))
+        mask = m->lower;
+    else if (uc_is_general_category(ch, UC_DECIMAL_DIGIT_NUMBER))
+        mask = m->digit;
     return mask == NO_MASK ? ch : mask;
 }
 
@@ -54,10 +57,14 @@ static bool mask_part(func_call *c, str s, const masks *m, size_t cut, bool fron
 {
     str left = utf8_substr16(c->mem, s, 0, cut), right = utf8_substr16(c->mem, s, cut, s.n);
     buf b = {0};
-    if (front) mask_text(&b, m, left);
-    else buf_add_str(&b, left);
-    if (front) buf_add_str(&b, right);
-    else mask_text(&b, m, right);
+    if (front)
+        mask_text(&b, m, left);
+    else
+        buf_add_str(&b, left);
+    if (front)
+        buf_add_str(&b, right);
+    else
+        mask_text(&b, m, right);
     func_str(out, arena_str(c->mem, buf_str(&b)));
     buf_free(&b);
     return true;
@@ -112,7 +119,8 @@ static const func_def def_mask[] = {
 
 const func_name func_family_mask[] = {
     {"mask", FUNC_CATEGORY_STRING,
-     "Hides letters and digits: X for upper case, x for lower case, n for digits, - for all else; a mask of NULL leaves "
+     "Hides letters and digits: X for upper case, x for lower case, n for digits, - for all else; a mask of NULL "
+     "leaves "
      "its class as it is.",
      def_mask},
     {"mask_left", FUNC_CATEGORY_STRING, "Masks the first characters.", def_left},

@@ -1,4 +1,7 @@
-/* Numeric functions: absolute values, rounding, powers, logarithms, distances. Results are Java's, bit by bit where exact. */
+/*
+ * Numeric functions: absolute values, rounding, powers, logarithms, distances. Results are Java's, bit by bit where
+ * exact.
+ */
 #include <math.h>
 
 #include "base/check.h"
@@ -87,12 +90,13 @@ static bool fn_trunc_double(func_call *c, const value *args, int count, value *o
 }
 
 /*
- * Rounds the shortest decimal text of d (BigDecimal.valueOf) to `places` behind the point: ties toward positive infinity, or
- * everything toward zero.
+ * Rounds the shortest decimal text of d (BigDecimal.valueOf) to `places` behind the point: ties toward positive
+ * infinity, or everything toward zero.
  */
 static bool round_places(func_call *c, double d, int places, bool down, value *out)
 {
-    if (!isfinite(d)) return func_fail(c, "Character N is neither a decimal digit number, decimal point, nor exponent mark.");
+    if (!isfinite(d))
+        return func_fail(c, "Character N is neither a decimal digit number, decimal point, nor exponent mark.");
     if (d == 0) return func_double(out, 0);
     int exponent;
     uint64_t digits = dtoa_shortest(fabs(d), &exponent);
@@ -189,16 +193,19 @@ static bool fn_geo_distance(func_call *c, const value *args, int count, value *o
     static const char *const km[] = {"km", "kilometer", "kilometers", "kilometre", "kilometres", NULL};
     double lat1 = args[0].d, lon1 = args[1].d, lat2 = args[2].d, lon2 = args[3].d, radius = 6371;
     if (lat1 < -90 || lat1 > 90 || lat2 < -90 || lat2 > 90)
-        return func_fail(c, "valid latitude values for GeoDistance function are in the range of -90 to 90 decimal degrees");
+        return func_fail(
+            c, "valid latitude values for GeoDistance function are in the range of -90 to 90 decimal degrees");
     if (lon1 < -180 || lon1 > 180 || lon2 < -180 || lon2 > 180)
-        return func_fail(c,
-                         "valid longitude values for GeoDistance function are in the range of -180 to +180 decimal degrees");
+        return func_fail(
+            c, "valid longitude values for GeoDistance function are in the range of -180 to +180 decimal degrees");
     str unit = count == 5 && !args[4].null ? str_trim(args[4].s) : (str){0};
     if (unit.n > 0) {
-        if (unit_is(unit, miles)) radius = 3959;
+        if (unit_is(unit, miles))
+            radius = 3959;
         else if (!unit_is(unit, km))
-            return func_fail(c, "GeoDistance function units parameter must be one of [mi, mile, miles] or [km, kilometer, "
-                                "kilometers, kilometre, kilometres]. Values are case-insensitive.");
+            return func_fail(c,
+                             "GeoDistance function units parameter must be one of [mi, mile, miles] or [km, kilometer, "
+                             "kilometers, kilometre, kilometres]. Values are case-insensitive.");
     }
     const double to_radians = 0.017453292519943295;
     double s1 = sin((lat2 - lat1) * to_radians / 2), s2 = sin((lon2 - lon1) * to_radians / 2);
@@ -265,7 +272,8 @@ static const func_def def_power[] = {
 static const func_def def_pi[] = {FUNC("() DOUBLE", fn_pi), {0}};
 static const func_def def_random[] = {FUNC("() DOUBLE", fn_random, .flags = FUNC_IS_VOLATILE), {0}};
 static const func_def def_geo[] = {
-    FUNC("(lat1 DOUBLE!, lon1 DOUBLE!, lat2 DOUBLE!, lon2 DOUBLE!, units STRING) DOUBLE", fn_geo_distance, .flags = FUNC_SEES_NULLS),
+    FUNC("(lat1 DOUBLE!, lon1 DOUBLE!, lat2 DOUBLE!, lon2 DOUBLE!, units STRING) DOUBLE", fn_geo_distance,
+         .flags = FUNC_SEES_NULLS),
     FUNC("(lat1 DOUBLE!, lon1 DOUBLE!, lat2 DOUBLE!, lon2 DOUBLE!) DOUBLE", fn_geo_distance),
     {0},
 };
@@ -275,7 +283,8 @@ const func_name func_family_math[] = {
     {"Ceil", FUNC_CATEGORY_MATHEMATICAL, "The smallest whole number that is not below the argument.", def_ceil},
     {"Floor", FUNC_CATEGORY_MATHEMATICAL, "The largest whole number that is not above the argument.", def_floor},
     {"Round", FUNC_CATEGORY_MATHEMATICAL,
-     "Rounds to a number of decimal places (default 0, may be negative). Ties are rounded up, toward positive infinity.",
+     "Rounds to a number of decimal places (default 0, may be negative). Ties are rounded up, toward positive "
+     "infinity.",
      def_round},
     {"Trunc", FUNC_CATEGORY_MATHEMATICAL, "Cuts off what is behind a number of decimal places (default 0).", def_trunc},
     {"sign", FUNC_CATEGORY_MATHEMATICAL, "The sign of a number: 1, 0 or -1.", def_sign},
@@ -284,6 +293,7 @@ const func_name func_family_math[] = {
     {"pi", FUNC_CATEGORY_MATHEMATICAL, "The number pi.", def_pi},
     {"random", FUNC_CATEGORY_MATHEMATICAL, "A random number from 0 (inclusive) to 1 (exclusive).", def_random},
     {"geo_distance", FUNC_CATEGORY_OTHER,
-     "The great-circle distance of two points given as latitude and longitude in degrees, in kilometres or miles.", def_geo},
+     "The great-circle distance of two points given as latitude and longitude in degrees, in kilometres or miles.",
+     def_geo},
     {0},
 };

@@ -115,8 +115,8 @@ static bool fn_replace(func_call *c, const value *args, int count, value *out)
 }
 
 /*
- * The pieces between matches. A pattern that matches the empty text splits as Pattern.split does: no empty piece in front
- * of an empty match at the start, none at the end. Any other keeps all pieces (Guava's Splitter).
+ * The pieces between matches. A pattern that matches the empty text splits as Pattern.split does: no empty piece in
+ * front of an empty match at the start, none at the end. Any other keeps all pieces (Guava's Splitter).
  */
 static bool fn_split(func_call *c, const value *args, int count, value *out)
 {
@@ -162,6 +162,7 @@ const func_name func_family_regex[] = {
     {"regexp_extract_all", FUNC_CATEGORY_REGEX, "All matches of a regular expression, or a group of each.",
      def_extract_all},
     {"regexp_replace", FUNC_CATEGORY_REGEX, "The text with all matches replaced; $1 stands for a group.", def_replace},
-    {"regexp_split_to_array", FUNC_CATEGORY_REGEX, "The pieces between the matches of a regular expression.", def_split},
+    {"regexp_split_to_array", FUNC_CATEGORY_REGEX, "The pieces between the matches of a regular expression.",
+     def_split},
     {0},
 };

@@ -178,7 +178,8 @@ static ptrdiff_t find_nth_backward(str s, str needle, size_t end, int32_t nth)
     if (nth <= 0) return -1;
     for (size_t e = end; e >= needle.n; e--) {
         bool start = e == s.n || ((unsigned char)s.p[e] & 0xc0) != 0x80;
-        if (start && memcmp(s.p + e - needle.n, needle.p, needle.n) == 0 && --nth == 0) return (ptrdiff_t)(e - needle.n);
+        if (start && memcmp(s.p + e - needle.n, needle.p, needle.n) == 0 && --nth == 0)
+            return (ptrdiff_t)(e - needle.n);
         if (e == 0) break;
     }
     return -1;
@@ -195,8 +196,10 @@ static bool fn_instr(func_call *c, const value *args, int count, value *out)
     ptrdiff_t at;
     /* commons-lang takes an empty needle as found at once. */
     if (needle.n == 0) return nth > 0 ? func_int(out, (int32_t)(pos > 0 ? pos : n + pos + 2)) : true;
-    if (pos > 0) at = find_nth(s, needle, utf8_offset16(s, (size_t)pos - 1, NULL), nth);
-    else at = find_nth_backward(s, needle, utf8_offset16(s, (size_t)(n + pos + 1), NULL), nth);
+    if (pos > 0)
+        at = find_nth(s, needle, utf8_offset16(s, (size_t)pos - 1, NULL), nth);
+    else
+        at = find_nth_backward(s, needle, utf8_offset16(s, (size_t)(n + pos + 1), NULL), nth);
     return func_int(out, at < 0 ? 0 : (int32_t)utf8_index16(s, (size_t)at) + 1);
 }
 
@@ -226,8 +229,10 @@ static bool fn_split(func_call *c, const value *args, int count, value *out)
         const char *p = s.p, *end = s.p + s.n;
         while (p < end) {
             const char *from = p;
-            if (is_bytes(c)) p++;
-            else utf8_next(&p, end);
+            if (is_bytes(c))
+                p++;
+            else
+                utf8_next(&p, end);
             add_item(c, &l, str_of(from, (size_t)(p - from)));
         }
         return func_items(c, out, l.p, l.n);
@@ -315,7 +320,13 @@ static bool fn_initcap(func_call *c, const value *args, int count, value *out)
     return true;
 }
 
-#define ON_BOTH(STRING_SIGNATURE, BYTES_SIGNATURE, FN, FLAGS) {FUNC(STRING_SIGNATURE, FN, .flags = FLAGS), FUNC(BYTES_SIGNATURE, FN, .flags = FLAGS), {0}}
+#define ON_BOTH(STRING_SIGNATURE, BYTES_SIGNATURE, FN, FLAGS)                                                          \
+    {                                                                                                                  \
+        FUNC(STRING_SIGNATURE, FN, .flags = FLAGS), FUNC(BYTES_SIGNATURE, FN, .flags = FLAGS),                         \
+        {                                                                                                              \
+            0                                                                                                          \
+        }                                                                                                              \
+    }
 
 static const func_def def_ucase[] = {FUNC("(input STRING) STRING", fn_ucase), {0}};
 static const func_def def_lcase[] = {FUNC("(input STRING) STRING", fn_lcase), {0}};
@@ -367,7 +378,8 @@ const func_name func_family_string[] = {
     {"LPad", FUNC_CATEGORY_STRING, "Pads the input from the left, or cuts it, to a length.", def_lpad},
     {"RPad", FUNC_CATEGORY_STRING, "Pads the input from the right, or cuts it, to a length.", def_rpad},
     {"instr", FUNC_CATEGORY_STRING,
-     "The position (from 1) of the first or nth occurrence of a text in another, 0 when there is none. A negative start "
+     "The position (from 1) of the first or nth occurrence of a text in another, 0 when there is none. A negative "
+     "start "
      "position searches backward from the end.",
      def_instr},
     {"split", FUNC_CATEGORY_STRING, "The pieces between the delimiters as an array.", def_split},

@@ -24,8 +24,8 @@ static const void *pattern_of(func_call *c, str text, bool fast)
     arena *a = arena_new();
     diag d = {0};
     int year = (int)datetime_civil(datetime_floor_div(c->env->now_ms, DATETIME_DAY_MS)).year;
-    const void *p = fast ? (const void *)fastdate_compile(a, text, year, &d)
-                         : (const void *)datepattern_compile(a, text, &d);
+    const void *p =
+        fast ? (const void *)fastdate_compile(a, text, year, &d) : (const void *)datepattern_compile(a, text, &d);
     if (!p) {
         arena_free(a);
         func_fail_diag(c, &d);
@@ -60,8 +60,8 @@ static bool failed(func_call *c, const char *what, str text, str pattern, const 
 {
     /* The reason may lie where the message goes. */
     str why = arena_str(c->mem, str_z(reason));
-    return func_fail(c, "Failed to %s '%.*s' with pattern '%.*s': %.*s", what, (int)(text.n > 100 ? 100 : text.n), text.p,
-                     STR_ARG(pattern), STR_ARG(why));
+    return func_fail(c, "Failed to %s '%.*s' with pattern '%.*s': %.*s", what, (int)(text.n > 100 ? 100 : text.n),
+                     text.p, STR_ARG(pattern), STR_ARG(why));
 }
 
 static bool text_result(func_call *c, buf *b, value *out)
@@ -276,8 +276,10 @@ static const func_def def_format_timestamp[] = {
     FUNC("(timestamp TIMESTAMP, formatPattern STRING, timeZone STRING) STRING", fn_format_timestamp),
     {0},
 };
-static const func_def def_parse_date[] = {FUNC("(formattedDate STRING, formatPattern STRING) DATE", fn_parse_date), {0}};
-static const func_def def_parse_time[] = {FUNC("(formattedTime STRING, formatPattern STRING) TIME", fn_parse_time), {0}};
+static const func_def def_parse_date[] = {FUNC("(formattedDate STRING, formatPattern STRING) DATE", fn_parse_date),
+                                          {0}};
+static const func_def def_parse_time[] = {FUNC("(formattedTime STRING, formatPattern STRING) TIME", fn_parse_time),
+                                          {0}};
 static const func_def def_parse_timestamp[] = {
     FUNC("(formattedTimestamp STRING, formatPattern STRING) TIMESTAMP", fn_parse_timestamp),
     FUNC("(formattedTimestamp STRING, formatPattern STRING, timeZone STRING) TIMESTAMP", fn_parse_timestamp),
@@ -322,7 +324,8 @@ const func_name func_family_time[] = {
      "Reads a TIMESTAMP in a pattern of java.time; a time zone applies where the text names none (default GMT).",
      def_parse_timestamp},
     {"from_days", FUNC_CATEGORY_DATE_TIME, "The DATE of a number of days since 1970-01-01.", def_from_days},
-    {"from_unixtime", FUNC_CATEGORY_DATE_TIME, "The TIMESTAMP of milliseconds since 1970-01-01 UTC.", def_from_unixtime},
+    {"from_unixtime", FUNC_CATEGORY_DATE_TIME, "The TIMESTAMP of milliseconds since 1970-01-01 UTC.",
+     def_from_unixtime},
     {"unix_date", FUNC_CATEGORY_DATE_TIME, "Days since 1970-01-01, of a DATE or of today.", def_unix_date},
     {"unix_timestamp", FUNC_CATEGORY_DATE_TIME, "Milliseconds since 1970-01-01 UTC, of a TIMESTAMP or of now.",
      def_unix_timestamp},

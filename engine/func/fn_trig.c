@@ -1,6 +1,6 @@
 /*
- * Functions of one number that give a DOUBLE, for INT, BIGINT and DOUBLE alike, each with a loop over a DOUBLE vector; and
- * ATAN2.
+ * Functions of one number that give a DOUBLE, for INT, BIGINT and DOUBLE alike, each with a loop over a DOUBLE
+ * vector; and ATAN2.
  */
 #include <math.h>
 
@@ -32,9 +32,9 @@ static double number(const func_call *c, const value *args, int i)
         }                                                                                                              \
     }                                                                                                                  \
     static const func_def def_##NAME[] = {                                                                             \
-        FUNC("(value INT) DOUBLE", fn_##NAME),                                                                             \
-        FUNC("(value BIGINT) DOUBLE", fn_##NAME),                                                                          \
-        FUNC("(value DOUBLE) DOUBLE", fn_##NAME, .vector = vector_##NAME),                                                 \
+        FUNC("(value INT) DOUBLE", fn_##NAME),                                                                         \
+        FUNC("(value BIGINT) DOUBLE", fn_##NAME),                                                                      \
+        FUNC("(value DOUBLE) DOUBLE", fn_##NAME, .vector = vector_##NAME),                                             \
         {0},                                                                                                           \
     };
 

@@ -28,11 +28,14 @@ uint32_t json_members(arena *a, const json_value *v, const json_member **out)
         const json_member *m = &v->members[i];
         uint32_t at = n;
         if (v->count <= FEW_MEMBERS) {
-            for (at = 0; at < n && !str_eq(kept[at].name, m->name); at++) {}
+            for (at = 0; at < n && !str_eq(kept[at].name, m->name); at++) {
+            }
         } else {
             json_member *first = map_get(&names, m->name);
-            if (first) at = (uint32_t)(first - kept);
-            else map_put(&names, m->name, &kept[n]);
+            if (first)
+                at = (uint32_t)(first - kept);
+            else
+                map_put(&names, m->name, &kept[n]);
         }
         if (at == n) kept[n++].name = m->name;
         kept[at].value = m->value;
@@ -96,7 +99,8 @@ void json_number_put(buf *b, str text, bool plain)
         real = true;
         bool down = text.p[i + 1] == '-';
         for (i += 1; i < text.n; i++) {
-            if (text.p[i] >= '0' && text.p[i] <= '9' && exponent < 1000000) exponent = exponent * 10 + (text.p[i] - '0');
+            if (text.p[i] >= '0' && text.p[i] <= '9' && exponent < 1000000)
+                exponent = exponent * 10 + (text.p[i] - '0');
         }
         if (down) exponent = -exponent;
     }

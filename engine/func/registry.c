@@ -8,10 +8,10 @@
 #include "engine/func/table.h"
 
 static const func_name *const families[] = {
-    func_family_basic, func_family_math, func_family_trig, func_family_string, func_family_time,
-    func_family_json, func_family_url, func_family_encode, func_family_mask, func_family_regex,
-    func_family_array, func_family_map, func_family_lambda, func_family_table, agg_family_basic,
-    agg_family_stats, agg_family_collect, agg_family_offset, agg_family_topk,
+    func_family_basic, func_family_math,   func_family_trig,   func_family_string, func_family_time,
+    func_family_json,  func_family_url,    func_family_encode, func_family_mask,   func_family_regex,
+    func_family_array, func_family_map,    func_family_lambda, func_family_table,  agg_family_basic,
+    agg_family_stats,  agg_family_collect, agg_family_offset,  agg_family_topk,
 };
 
 /* Built once and kept until the process ends: `const func *` are compared and stored everywhere. */

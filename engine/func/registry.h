@@ -1,13 +1,13 @@
 /*
  * engine/func/registry.h - the functions of KSQL: names, signatures, documentation, and the choice of an overload.
  *
- * What the type checker needs, in this order: func_find a name; func_resolve its overload from the types of the arguments
- * (a lambda only says how many parameters it has); func_lambda_params for each lambda, from left to right, filling in
- * func_arg.lambda_result with the type of its body; func_param_type for what an argument must be cast to; func_result_type.
- * How functions are called is in engine/func/call.h, aggregates in engine/func/agg.h.
+ * What the type checker needs, in this order: func_find a name; func_resolve its overload from the types of the
+ * arguments (a lambda only says how many parameters it has); func_lambda_params for each lambda, from left to right,
+ * filling in func_arg.lambda_result with the type of its body; func_param_type for what an argument must be cast to;
+ * func_result_type. How functions are called is in engine/func/call.h, aggregates in engine/func/agg.h.
  *
- * The registry is built once, at the first call of any function here, and never changes: all of this may be used from any
- * thread, and `const func *` and their types live until the process ends.
+ * The registry is built once, at the first call of any function here, and never changes: all of this may be used from
+ * any thread, and `const func *` and their types live until the process ends.
  */
 #ifndef ENGINE_FUNC_REGISTRY_H
 #define ENGINE_FUNC_REGISTRY_H
@@ -52,22 +52,23 @@ struct vec;
 /* One declared parameter. */
 typedef struct func_param {
     str name;
-    str doc;           /* may be empty */
-    const type *type;  /* may hold GENERIC types (letter '?': anything); DECIMAL with precision 0: any; variadic: of one item */
-    bool variadic;     /* any number of arguments, none included */
-    bool primitive;    /* a NULL argument is an error of the row */
-    bool constant;     /* aggregates: a literal, given to agg_new and not for each row */
+    str doc; /* may be empty */
+    const type
+        *type; /* may hold GENERIC types (letter '?': anything); DECIMAL with precision 0: any; variadic: of one item */
+    bool variadic; /* any number of arguments, none included */
+    bool primitive; /* a NULL argument is an error of the row */
+    bool constant; /* aggregates: a literal, given to agg_new and not for each row */
 } func_param;
 
 /*
- * A row implementation: args[0..count) to *out, which is NULL on entry. False after func_fail: the value is an error. A table
- * function gives an ARRAY whose items are the rows (NULL: no rows).
+ * A row implementation: args[0..count) to *out, which is NULL on entry. False after func_fail: the value is an error.
+ * A table function gives an ARRAY whose items are the rows (NULL: no rows).
  */
 typedef bool (*func_row)(struct func_call *c, const struct value *args, int count, struct value *out);
 
 /*
- * A vector implementation for functions without errors: fills data and nulls of out for the n selected rows (sel NULL: rows
- * 0..n-1). Never called when an argument is NULL in a selected row, unless the function sees NULLs.
+ * A vector implementation for functions without errors: fills data and nulls of out for the n selected rows (sel
+ * NULL: rows 0..n-1). Never called when an argument is NULL in a selected row, unless the function sees NULLs.
  */
 typedef void (*func_vector)(const struct vec *const *args, struct vec *out, const uint16_t *sel, uint32_t n);
 
@@ -79,21 +80,21 @@ struct func {
     const func_group *group;
     const func_param *params;
     int param_count;
-    int variadic;            /* position of the variadic parameter, or -1 */
-    const type *result;      /* as declared; may hold GENERIC types */
+    int variadic; /* position of the variadic parameter, or -1 */
+    const type *result; /* as declared; may hold GENERIC types */
     func_type_rule result_rule;
-    bool sees_nulls;         /* false: a NULL argument gives NULL without a call */
-    bool is_volatile;        /* RANDOM, UUID, UNIX_TIMESTAMP(): not to be folded */
-    func_row row;            /* scalar and table functions */
-    func_vector vector;      /* or NULL */
+    bool sees_nulls; /* false: a NULL argument gives NULL without a call */
+    bool is_volatile; /* RANDOM, UUID, UNIX_TIMESTAMP(): not to be folded */
+    func_row row; /* scalar and table functions */
+    func_vector vector; /* or NULL */
     const struct agg_class *agg; /* aggregates */
     str doc;
 };
 
 /* All overloads of a name. */
 struct func_group {
-    str name;         /* upper case */
-    str display;      /* as ksqlDB spells it in messages */
+    str name; /* upper case */
+    str display; /* as ksqlDB spells it in messages */
     func_kind kind;
     func_category category;
     str doc;
@@ -103,8 +104,8 @@ struct func_group {
 
 /* An argument as the type checker knows it. */
 typedef struct func_arg {
-    const type *type;          /* TYPE_NULL: the literal; TYPE_INTERVAL: a unit; TYPE_LAMBDA: a lambda */
-    int lambda_params;         /* of a lambda: the number of its parameters */
+    const type *type; /* TYPE_NULL: the literal; TYPE_INTERVAL: a unit; TYPE_LAMBDA: a lambda */
+    int lambda_params; /* of a lambda: the number of its parameters */
     const type *lambda_result; /* of a lambda: the type of its body, once known */
 } func_arg;
 
@@ -118,8 +119,9 @@ const func_group *func_get(str name, span at, diag *d);
 const func_group *const *func_list(int *count);
 
 /*
- * The overload for these arguments (ksqlDB's UdfIndex: exact types first, then, except for aggregates, implicit casts; ties
- * broken by its order). NULL and an error that lists the signatures when none fits or more than one fits equally well.
+ * The overload for these arguments (ksqlDB's UdfIndex: exact types first, then, except for aggregates, implicit
+ * casts; ties broken by its order). NULL and an error that lists the signatures when none fits or more than one fits
+ * equally well.
  */
 const func *func_resolve(const func_group *g, const func_arg *args, int count, span at, diag *d);
 
@@ -137,8 +139,8 @@ bool func_lambda_params(arena *a, const func *f, const func_arg *args, int count
                         diag *d);
 
 /*
- * What argument i must be cast to before the call; NULL: nothing to cast. The literal NULL as well: its constant takes this
- * type (or, for a generic parameter, the type that the other arguments give; BOOLEAN when nothing does).
+ * What argument i must be cast to before the call; NULL: nothing to cast. The literal NULL as well: its constant
+ * takes this type (or, for a generic parameter, the type that the other arguments give; BOOLEAN when nothing does).
  */
 const type *func_param_type(arena *a, const func *f, const func_arg *args, int count, int i);
 

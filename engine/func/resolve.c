@@ -2,8 +2,8 @@
  * The choice of an overload, as ksqlDB's UdfIndex makes it, and the types that follow from it.
  *
  * UdfIndex walks a trie of parameter pairs; what it finds is the set of overloads whose parameters, with the variadic
- * one repeated as needed, accept the arguments. Overloads whose expanded parameters are the same share a node, which keeps
- * the best; between different nodes the best must be strictly better than the next, or the call is ambiguous.
+ * one repeated as needed, accept the arguments. Overloads whose expanded parameters are the same share a node, which
+ * keeps the best; between different nodes the best must be strictly better than the next, or the call is ambiguous.
  */
 #include "base/check.h"
 #include "engine/func/registry.h"
@@ -171,8 +171,10 @@ static const func *best(const func_group *g, const func_arg *args, int count, bo
     const func *top = NULL;
     for (int i = 0; i < n; i++) {
         int c = top ? compare_overloads(found[i], top) : 1;
-        if (c > 0) *ambiguous = false;
-        else if (c == 0) *ambiguous = true;
+        if (c > 0)
+            *ambiguous = false;
+        else if (c == 0)
+            *ambiguous = true;
         if (c > 0) top = found[i];
     }
     return *ambiguous ? NULL : top;
@@ -191,8 +193,9 @@ static void print_args(const func_arg *args, int count, buf *out)
 static void refuse(const func_group *g, const func_arg *args, int count, bool ambiguous, span at, diag *d)
 {
     buf text = {0};
-    buf_printf(&text, ambiguous ? "Function '%.*s' cannot be resolved due to ambiguous method parameters "
-                                : "Function '%.*s' does not accept parameters ",
+    buf_printf(&text,
+               ambiguous ? "Function '%.*s' cannot be resolved due to ambiguous method parameters "
+                         : "Function '%.*s' does not accept parameters ",
                STR_ARG(g->display));
     print_args(args, count, &text);
     buf_add_z(&text, ambiguous ? ".\nUse CAST() to explicitly cast your parameters to one of the supported function "
@@ -321,7 +324,8 @@ const type *func_result_type(arena *a, const func *f, const func_arg *args, int 
     if (f->result_rule) {
         const type *t = n ? f->result_rule(a, known, n) : NULL;
         if (t) return t;
-        diag_at(d, at, DIAG_STATEMENT, "Could not determine the result type of function '%.*s'.", STR_ARG(f->group->display));
+        diag_at(d, at, DIAG_STATEMENT, "Could not determine the result type of function '%.*s'.",
+                STR_ARG(f->group->display));
         return NULL;
     }
     generics g = {0};

@@ -1,7 +1,8 @@
 /*
  * engine/func/set.h - positions of values by hash, for functions that look for equal values.
  *
- * The set does not hold the values: it refers to an array that the caller fills. Lives in an arena; one thread at a time.
+ * The set does not hold the values: it refers to an array that the caller fills. Lives in an arena; one thread at a
+ * time.
  */
 #ifndef ENGINE_FUNC_SET_H
 #define ENGINE_FUNC_SET_H

@@ -86,8 +86,8 @@ static const type *parse_type(cursor *c)
         const char *name;
         type_kind kind;
     } simple[] = {
-        {"BOOLEAN", TYPE_BOOLEAN}, {"INT", TYPE_INT},   {"BIGINT", TYPE_BIGINT}, {"DOUBLE", TYPE_DOUBLE},
-        {"STRING", TYPE_STRING},   {"BYTES", TYPE_BYTES}, {"DATE", TYPE_DATE},   {"TIME", TYPE_TIME},
+        {"BOOLEAN", TYPE_BOOLEAN},     {"INT", TYPE_INT},       {"BIGINT", TYPE_BIGINT}, {"DOUBLE", TYPE_DOUBLE},
+        {"STRING", TYPE_STRING},       {"BYTES", TYPE_BYTES},   {"DATE", TYPE_DATE},     {"TIME", TYPE_TIME},
         {"TIMESTAMP", TYPE_TIMESTAMP}, {"UNIT", TYPE_INTERVAL},
     };
     str name = word(c);
@@ -167,8 +167,10 @@ static void print_param_type(const type *t, buf *out)
     case TYPE_STRING: buf_add_z(out, "VARCHAR"); return;
     case TYPE_DECIMAL: buf_add_z(out, "DECIMAL"); return;
     case TYPE_GENERIC:
-        if (t->generic == '?') buf_add_z(out, "ANY");
-        else buf_add_char(out, t->generic);
+        if (t->generic == '?')
+            buf_add_z(out, "ANY");
+        else
+            buf_add_char(out, t->generic);
         return;
     case TYPE_ARRAY:
         buf_add_z(out, "ARRAY<");

@@ -1,10 +1,10 @@
 /*
  * engine/func/table.h - the tables in which the function families declare themselves to the registry.
  *
- * A signature is text, "(val DECIMAL, places INT!) DECIMAL": parameters with name and type, then the result type. Types are
- * BOOLEAN INT BIGINT DOUBLE DECIMAL STRING BYTES DATE TIME TIMESTAMP UNIT ANY, ARRAY<..>, MAP<.., ..>, STRUCT<A .., B ..>,
- * FN(.., ..) .. for a lambda, and single letters for generic types. Behind a type: ! primitive, ... variadic, @ constant.
- * Constant data, any thread.
+ * A signature is text, "(val DECIMAL, places INT!) DECIMAL": parameters with name and type, then the result type.
+ * Types are BOOLEAN INT BIGINT DOUBLE DECIMAL STRING BYTES DATE TIME TIMESTAMP UNIT ANY, ARRAY<..>, MAP<.., ..>,
+ * STRUCT<A .., B ..>, FN(.., ..) .. for a lambda, and single letters for generic types. Behind a type: ! primitive,
+ * ... variadic, @ constant. Constant data, any thread.
  */
 #ifndef ENGINE_FUNC_TABLE_H
 #define ENGINE_FUNC_TABLE_H
@@ -14,7 +14,7 @@
 #include "engine/func/registry.h"
 
 enum {
-    FUNC_SEES_NULLS = 1,  /* called with NULL arguments as well */
+    FUNC_SEES_NULLS = 1, /* called with NULL arguments as well */
     FUNC_IS_VOLATILE = 2, /* another result at each call */
 };
 
@@ -30,9 +30,15 @@ typedef struct func_def {
 } func_def;
 
 /* A row of a table: FUNC("(val INT) INT", fn_abs, .flags = ...). */
-#define FUNC(SIGNATURE, ROW, ...) {.signature = SIGNATURE, .row = ROW, ##__VA_ARGS__}
+#define FUNC(SIGNATURE, ROW, ...)                                                                                      \
+    {                                                                                                                  \
+        .signature = SIGNATURE, .row = ROW, ##__VA_ARGS__                                                              \
+    }
 /* The same for an aggregate. */
-#define AGG(SIGNATURE, CLASS, ...) {.signature = SIGNATURE, .agg = CLASS, ##__VA_ARGS__}
+#define AGG(SIGNATURE, CLASS, ...)                                                                                     \
+    {                                                                                                                  \
+        .signature = SIGNATURE, .agg = CLASS, ##__VA_ARGS__                                                            \
+    }
 
 /* One name. */
 typedef struct func_name {

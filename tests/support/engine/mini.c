@@ -30,8 +30,10 @@ static void put_text(buf *b, const type *t, value v)
         buf_add_char(b, '{');
         for (uint32_t i = 0; i < v.nest->n; i++) {
             if (i) buf_add_z(b, ", ");
-            if (t->kind == TYPE_MAP) put_text(b, t->key, v.nest->keys[i]);
-            else buf_add_str(b, t->fields[i].name);
+            if (t->kind == TYPE_MAP)
+                put_text(b, t->key, v.nest->keys[i]);
+            else
+                buf_add_str(b, t->fields[i].name);
             buf_add_z(b, ": ");
             put_text(b, t->kind == TYPE_MAP ? t->elem : t->fields[i].type, v.nest->items[i]);
         }

@@ -1,10 +1,10 @@
 /*
  * tests/support/engine/mini.h - expressions from text for tests of the engine, which lies below the SQL parser.
  *
- * Literals (1, 5000000000, 1.5, 1e3, 'x', TRUE, NULL, x'00ff' for BYTES, DATE '..', TIME '..', TIMESTAMP '..', DECIMAL '..'),
- * columns by name, + - * / %, ||, comparisons, AND OR NOT, BETWEEN, IN, LIKE, IS [NOT] NULL, IS [NOT] DISTINCT FROM, CASE,
- * CAST, ARRAY[], MAP(k := v), STRUCT(n := v), a[i], s->f, calls, interval units and lambdas. Arguments are coerced as sql/
- * does it. A text that does not parse or type ends the test.
+ * Literals (1, 5000000000, 1.5, 1e3, 'x', TRUE, NULL, x'00ff' for BYTES, DATE '..', TIME '..', TIMESTAMP '..',
+ * DECIMAL '..'), columns by name, + - * / %, ||, comparisons, AND OR NOT, BETWEEN, IN, LIKE, IS [NOT] NULL, IS [NOT]
+ * DISTINCT FROM, CASE, CAST, ARRAY[], MAP(k := v), STRUCT(n := v), a[i], s->f, calls, interval units and lambdas.
+ * Arguments are coerced as sql/ does it. A text that does not parse or type ends the test.
  */
 #ifndef TESTS_SUPPORT_ENGINE_MINI_H
 #define TESTS_SUPPORT_ENGINE_MINI_H

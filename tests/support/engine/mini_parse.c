@@ -119,9 +119,12 @@ static const expr *number(mini *m)
     const char *start = m->p;
     bool point = false, exponent = false;
     for (;; m->p++) {
-        if (*m->p == '.') point = true;
-        else if (*m->p == 'e' || *m->p == 'E') exponent = true, m->p += m->p[1] == '-';
-        else if (*m->p < '0' || *m->p > '9') break;
+        if (*m->p == '.')
+            point = true;
+        else if (*m->p == 'e' || *m->p == 'E')
+            exponent = true, m->p += m->p[1] == '-';
+        else if (*m->p < '0' || *m->p > '9')
+            break;
     }
     str text = str_of(start, (size_t)(m->p - start));
     value v = {.null = false};
@@ -136,8 +139,10 @@ static const expr *number(mini *m)
     }
     int64_t l;
     ck_assert(str_to_i64(text, &l));
-    if (l <= INT32_MAX) v.i = (int32_t)l;
-    else v.l = l;
+    if (l <= INT32_MAX)
+        v.i = (int32_t)l;
+    else
+        v.l = l;
     return constant(m, type_simple(l <= INT32_MAX ? TYPE_INT : TYPE_BIGINT), v);
 }
 
@@ -359,7 +364,7 @@ static const expr *is_test(mini *m, const expr *a)
         mini_common(m, &args[0], &args[1]);
         e = mini_node(m, EXPR_DISTINCT, type_simple(TYPE_BOOLEAN), 2, args);
     }
-    e->negated = not;
+    e->negated = not ;
     return e;
 }
 
@@ -386,7 +391,7 @@ static const expr *set_test(mini *m, const expr *a)
         e = mini_node(m, EXPR_LIKE, boolean, 2, args);
         if (mini_word(m, "ESCAPE")) e->escape = (unsigned char)quoted(m).p[0];
     }
-    if (e) e->negated = not;
+    if (e) e->negated = not ;
     return e;
 }
 

@@ -128,7 +128,8 @@ static bool lambda_ahead(mini *m, raw_arg *out)
     int depth = 0;
     for (; *m->p; m->p++) {
         if (*m->p == '\'') {
-            for (m->p++; *m->p && *m->p != '\''; m->p++) {}
+            for (m->p++; *m->p && *m->p != '\''; m->p++) {
+            }
             continue;
         }
         if (*m->p == '(' || *m->p == '[') depth++;

@@ -9,7 +9,7 @@
 /* An aggregate over rows: "1; 2" or, with several arguments, "1, 'a'; 2, 'b'"; behind '~' rows that are undone. */
 typedef struct story {
     const char *name;
-    const char *types;     /* of the row's arguments, separated by ';' */
+    const char *types; /* of the row's arguments, separated by ';' */
     const char *constants; /* "2" or "2; TRUE", or empty */
     const char *rows;
     const char *want;
@@ -150,46 +150,67 @@ static void stories(const story *rows, size_t n)
 
 START_TEST(basic_aggregates_ignore_nulls)
 {
-    STORIES({"COUNT", "INT", "", "1; NULL; 3", "2"}, {"COUNT", "STRING", "", "'a'; 'b' ~ 'a'", "1"}, {"SUM", "INT", "", "1; NULL; 3", "4"},
-            {"SUM", "INT", "", "2147483647; 1", "-2147483648"}, {"SUM", "BIGINT", "", "5000000000; 1 ~ 1", "5000000000"}, {"SUM", "DOUBLE", "", "1.5; 2.5", "4.0"},
-            {"SUM", "DECIMAL(4,2)", "", "1.50; 2.25 ~ 1.50", "2.25"}, {"SUM", "INT", "", "", "0"}, {"SUM_LIST", "ARRAY<INT>", "", "ARRAY[1, NULL, 2]; NULL; ARRAY[3] ~ ARRAY[3]", "3"},
-            {"AVG", "INT", "", "1; 2", "1.5"}, {"AVG", "INT", "", "", "0.0"}, {"AVG", "INT", "", "2147483647; 1", "-1.073741824E9"}, {"AVG", "DOUBLE", "", "1e0; 2e0 ~ 1e0", "2.0"},
-            {"MIN", "INT", "", "3; NULL; 1", "1"}, {"MAX", "STRING", "", "'a'; 'c'; 'b'", "'c'"}, {"MIN", "STRING", "", "", "NULL"}, {"MAX", "BYTES", "", "x'80'; x'01'", "01"},
-            {"MAX", "DECIMAL(3,1)", "", "1.5; 2.5", "2.5"}, {"MIN", "DATE", "", "DATE '2020-01-02'; DATE '2020-01-01'", "2020-01-01"}, {"SUM", "STRING", "", "", "ERROR: Function 'SUM' does not accept parameters (STRING)"});
+    STORIES({"COUNT", "INT", "", "1; NULL; 3", "2"}, {"COUNT", "STRING", "", "'a'; 'b' ~ 'a'", "1"},
+            {"SUM", "INT", "", "1; NULL; 3", "4"}, {"SUM", "INT", "", "2147483647; 1", "-2147483648"},
+            {"SUM", "BIGINT", "", "5000000000; 1 ~ 1", "5000000000"}, {"SUM", "DOUBLE", "", "1.5; 2.5", "4.0"},
+            {"SUM", "DECIMAL(4,2)", "", "1.50; 2.25 ~ 1.50", "2.25"}, {"SUM", "INT", "", "", "0"},
+            {"SUM_LIST", "ARRAY<INT>", "", "ARRAY[1, NULL, 2]; NULL; ARRAY[3] ~ ARRAY[3]", "3"},
+            {"AVG", "INT", "", "1; 2", "1.5"}, {"AVG", "INT", "", "", "0.0"},
+            {"AVG", "INT", "", "2147483647; 1", "-1.073741824E9"}, {"AVG", "DOUBLE", "", "1e0; 2e0 ~ 1e0", "2.0"},
+            {"MIN", "INT", "", "3; NULL; 1", "1"}, {"MAX", "STRING", "", "'a'; 'c'; 'b'", "'c'"},
+            {"MIN", "STRING", "", "", "NULL"}, {"MAX", "BYTES", "", "x'80'; x'01'", "01"},
+            {"MAX", "DECIMAL(3,1)", "", "1.5; 2.5", "2.5"},
+            {"MIN", "DATE", "", "DATE '2020-01-02'; DATE '2020-01-01'", "2020-01-01"},
+            {"SUM", "STRING", "", "", "ERROR: Function 'SUM' does not accept parameters (STRING)"});
 }
 END_TEST
 
 START_TEST(collecting_aggregates_keep_order)
 {
-    STORIES({"COLLECT_LIST", "INT", "", "1; NULL; 1; 2 ~ 1", "[1, NULL, 2]"}, {"COLLECT_SET", "STRING", "", "'b'; 'a'; 'b'; NULL; NULL", "['b', 'a', NULL]"},
-            {"COLLECT_SET", "INT", "", "1;2;3;4;5;6;7;8;9;10;1;5;10", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"}, {"HISTOGRAM", "STRING", "", "'a'; 'b'; 'a' ~ 'b'", "{'a': 2}"},
-            {"COLLECT_LIST", "MAP<STRING, INT>", "", "MAP('a' := 1)", "[{'a': 1}]"}, {"ATTR", "STRING", "", "'a'; 'a'", "'a'"}, {"ATTR", "STRING", "", "'a'; 'b'", "NULL"},
-            {"ATTR", "STRING", "", "'a'; 'b' ~ 'b'", "'a'"}, {"ATTR", "INT", "", "1; NULL", "NULL"}, {"HISTOGRAM", "STRING", "", "", "{}"});
+    STORIES({"COLLECT_LIST", "INT", "", "1; NULL; 1; 2 ~ 1", "[1, NULL, 2]"},
+            {"COLLECT_SET", "STRING", "", "'b'; 'a'; 'b'; NULL; NULL", "['b', 'a', NULL]"},
+            {"COLLECT_SET", "INT", "", "1;2;3;4;5;6;7;8;9;10;1;5;10", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"},
+            {"HISTOGRAM", "STRING", "", "'a'; 'b'; 'a' ~ 'b'", "{'a': 2}"},
+            {"COLLECT_LIST", "MAP<STRING, INT>", "", "MAP('a' := 1)", "[{'a': 1}]"},
+            {"ATTR", "STRING", "", "'a'; 'a'", "'a'"}, {"ATTR", "STRING", "", "'a'; 'b'", "NULL"},
+            {"ATTR", "STRING", "", "'a'; 'b' ~ 'b'", "'a'"}, {"ATTR", "INT", "", "1; NULL", "NULL"},
+            {"HISTOGRAM", "STRING", "", "", "{}"});
 }
 END_TEST
 
 START_TEST(offsets_pick_the_first_and_the_last)
 {
-    STORIES({"EARLIEST_BY_OFFSET", "INT", "", "NULL; 1; 2", "1"}, {"EARLIEST_BY_OFFSET", "INT", "FALSE", "NULL; 1", "NULL"}, {"EARLIEST_BY_OFFSET", "INT", "2", "1; 2; 3", "[1, 2]"},
-            {"EARLIEST_BY_OFFSET", "INT", "2; FALSE", "NULL; 2; 3", "[NULL, 2]"}, {"LATEST_BY_OFFSET", "STRING", "", "'a'; 'b'; NULL", "'b'"}, {"LATEST_BY_OFFSET", "STRING", "FALSE", "'a'; NULL", "NULL"},
-            {"LATEST_BY_OFFSET", "INT", "2", "1; 2; 3", "[2, 3]"}, {"LATEST_BY_OFFSET", "INT", "0", "1", "ERROR: latestN must be 1 or greater"});
+    STORIES({"EARLIEST_BY_OFFSET", "INT", "", "NULL; 1; 2", "1"},
+            {"EARLIEST_BY_OFFSET", "INT", "FALSE", "NULL; 1", "NULL"},
+            {"EARLIEST_BY_OFFSET", "INT", "2", "1; 2; 3", "[1, 2]"},
+            {"EARLIEST_BY_OFFSET", "INT", "2; FALSE", "NULL; 2; 3", "[NULL, 2]"},
+            {"LATEST_BY_OFFSET", "STRING", "", "'a'; 'b'; NULL", "'b'"},
+            {"LATEST_BY_OFFSET", "STRING", "FALSE", "'a'; NULL", "NULL"},
+            {"LATEST_BY_OFFSET", "INT", "2", "1; 2; 3", "[2, 3]"},
+            {"LATEST_BY_OFFSET", "INT", "0", "1", "ERROR: latestN must be 1 or greater"});
 }
 END_TEST
 
 START_TEST(topk_sorts_descending)
 {
-    STORIES({"TOPK", "INT", "2", "1; 3; 2; 3; NULL", "[3, 3]"}, {"TOPK", "STRING", "3", "'a'; 'c'", "['c', 'a']"},
-            {"TOPK", "INT; STRING", "2", "1, 'a'; 2, 'b'; 3, 'c'", "[{sort_col: 3, col0: 'c'}, {sort_col: 2, col0: 'b'}]"},
-            {"TOPK", "DOUBLE; INT; BYTES", "1", "1, 1, x'00'; 1, 2, x'01'", "[{sort_col: 1.0, col0: 1, col1: 00}]"}, {"TOPKDISTINCT", "INT", "2", "1; 3; 3; 2", "[3, 2]"},
-            {"TOPKDISTINCT", "BYTES", "2", "x'01'; x'80'", "[01, 80]"}, {"TOPKDISTINCT", "DECIMAL(3,1)", "1", "1.5; 2.5", "[2.5]"});
+    STORIES(
+        {"TOPK", "INT", "2", "1; 3; 2; 3; NULL", "[3, 3]"}, {"TOPK", "STRING", "3", "'a'; 'c'", "['c', 'a']"},
+        {"TOPK", "INT; STRING", "2", "1, 'a'; 2, 'b'; 3, 'c'", "[{sort_col: 3, col0: 'c'}, {sort_col: 2, col0: 'b'}]"},
+        {"TOPK", "DOUBLE; INT; BYTES", "1", "1, 1, x'00'; 1, 2, x'01'", "[{sort_col: 1.0, col0: 1, col1: 00}]"},
+        {"TOPKDISTINCT", "INT", "2", "1; 3; 3; 2", "[3, 2]"},
+        {"TOPKDISTINCT", "BYTES", "2", "x'01'; x'80'", "[01, 80]"},
+        {"TOPKDISTINCT", "DECIMAL(3,1)", "1", "1.5; 2.5", "[2.5]"});
 }
 END_TEST
 
 START_TEST(statistics_match_their_definitions)
 {
-    STORIES({"STDDEV_SAMPLE", "INT", "", "2; 4; 4; 4; 5; 5; 7; 9", "2.138089935299395"}, {"STDDEV_SAMP", "INT", "", "2; 4; 4; 4; 5; 5; 7; 9", "4.571428571428571"},
-            {"STDDEV_SAMPLE", "DOUBLE", "", "1", "0.0"}, {"STDDEV_SAMP", "BIGINT", "", "1; 3; 100 ~ 100", "2.0"}, {"CORRELATION", "INT; INT", "", "1, 2; 2, 4; 3, 6", "1.0"},
-            {"CORRELATION", "DOUBLE; DOUBLE", "", "1, 2; NULL, 1", "NaN"}, {"COUNT_DISTINCT", "STRING", "", "'a'; 'b'; 'a'; NULL", "2"});
+    STORIES({"STDDEV_SAMPLE", "INT", "", "2; 4; 4; 4; 5; 5; 7; 9", "2.138089935299395"},
+            {"STDDEV_SAMP", "INT", "", "2; 4; 4; 4; 5; 5; 7; 9", "4.571428571428571"},
+            {"STDDEV_SAMPLE", "DOUBLE", "", "1", "0.0"}, {"STDDEV_SAMP", "BIGINT", "", "1; 3; 100 ~ 100", "2.0"},
+            {"CORRELATION", "INT; INT", "", "1, 2; 2, 4; 3, 6", "1.0"},
+            {"CORRELATION", "DOUBLE; DOUBLE", "", "1, 2; NULL, 1", "NaN"},
+            {"COUNT_DISTINCT", "STRING", "", "'a'; 'b'; 'a'; NULL", "2"});
 }
 END_TEST
 
@@ -215,16 +236,31 @@ static const char *merged(arena *a, const story *s)
 START_TEST(two_states_merge)
 {
     static const story rows[] = {
-        {"COUNT", "INT", "", "1; NULL; 3", "2"}, {"SUM", "DECIMAL(4,2)", "", "1.5; 2.5", "4.00"}, {"AVG", "INT", "", "1; 2; 3", "2.0"}, {"MIN", "STRING", "", "'b'; 'a'", "'a'"}, {"MAX", "STRING", "", "'b'; NULL", "'b'"},
-        {"COLLECT_LIST", "INT", "", "1; 2; 3", "[1, 2, 3]"}, {"COLLECT_SET", "INT", "", "1; 2; 1; 3", "[1, 2, 3]"}, {"HISTOGRAM", "STRING", "", "'a'; 'a'", "{'a': 2}"}, {"ATTR", "INT", "", "1; 1", "1"},
-        {"EARLIEST_BY_OFFSET", "INT", "", "1; 2", "1"}, {"LATEST_BY_OFFSET", "INT", "", "1; 2", "2"}, {"LATEST_BY_OFFSET", "INT", "2", "1; 2; 3; 4", "[1, 2]"}, {"EARLIEST_BY_OFFSET", "INT", "3", "1; 2; 3; 4", "[1, 2, 3]"},
-        {"TOPK", "INT", "2", "1; 5; 4; 3", "[5, 4]"}, {"TOPKDISTINCT", "INT", "3", "1; 5; 5; 3", "[5, 3, 1]"}, {"STDDEV_SAMPLE", "INT", "", "2; 4; 4; 4; 5; 5; 7; 9", "2.138089935299395"},
-        {"CORRELATION", "INT; INT", "", "1, 2; 2, 4; 3, 6", "1.0"}, {"COUNT_DISTINCT", "INT", "", "1; 2; 2; 3", "3"}, {"SUM_LIST", "ARRAY<INT>", "", "ARRAY[1]; ARRAY[2]", "3"},
+        {"COUNT", "INT", "", "1; NULL; 3", "2"},
+        {"SUM", "DECIMAL(4,2)", "", "1.5; 2.5", "4.00"},
+        {"AVG", "INT", "", "1; 2; 3", "2.0"},
+        {"MIN", "STRING", "", "'b'; 'a'", "'a'"},
+        {"MAX", "STRING", "", "'b'; NULL", "'b'"},
+        {"COLLECT_LIST", "INT", "", "1; 2; 3", "[1, 2, 3]"},
+        {"COLLECT_SET", "INT", "", "1; 2; 1; 3", "[1, 2, 3]"},
+        {"HISTOGRAM", "STRING", "", "'a'; 'a'", "{'a': 2}"},
+        {"ATTR", "INT", "", "1; 1", "1"},
+        {"EARLIEST_BY_OFFSET", "INT", "", "1; 2", "1"},
+        {"LATEST_BY_OFFSET", "INT", "", "1; 2", "2"},
+        {"LATEST_BY_OFFSET", "INT", "2", "1; 2; 3; 4", "[1, 2]"},
+        {"EARLIEST_BY_OFFSET", "INT", "3", "1; 2; 3; 4", "[1, 2, 3]"},
+        {"TOPK", "INT", "2", "1; 5; 4; 3", "[5, 4]"},
+        {"TOPKDISTINCT", "INT", "3", "1; 5; 5; 3", "[5, 3, 1]"},
+        {"STDDEV_SAMPLE", "INT", "", "2; 4; 4; 4; 5; 5; 7; 9", "2.138089935299395"},
+        {"CORRELATION", "INT; INT", "", "1, 2; 2, 4; 3, 6", "1.0"},
+        {"COUNT_DISTINCT", "INT", "", "1; 2; 2; 3", "3"},
+        {"SUM_LIST", "ARRAY<INT>", "", "ARRAY[1]; ARRAY[2]", "3"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         arena *a = arena_new();
         const char *got = merged(a, &rows[i]);
-        ck_assert_msg(strcmp(got, rows[i].want) == 0, "%s(%s): got %s, want %s", rows[i].name, rows[i].rows, got, rows[i].want);
+        ck_assert_msg(strcmp(got, rows[i].want) == 0, "%s(%s): got %s, want %s", rows[i].name, rows[i].rows, got,
+                      rows[i].want);
         arena_free(a);
     }
 }
@@ -289,5 +325,5 @@ END_TEST
 
 UNIT_MAIN("engine/agg", basic_aggregates_ignore_nulls, collecting_aggregates_keep_order,
           offsets_pick_the_first_and_the_last, topk_sorts_descending, statistics_match_their_definitions,
-          two_states_merge, count_distinct_estimates_within_four_per_cent, a_decimal_sum_that_overflows_leaves_the_state,
-          rows_are_added_to_their_own_states)
+          two_states_merge, count_distinct_estimates_within_four_per_cent,
+          a_decimal_sum_that_overflows_leaves_the_state, rows_are_added_to_their_own_states)

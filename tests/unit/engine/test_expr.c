@@ -19,8 +19,8 @@ END_TEST
 START_TEST(decimals_keep_all_digits_or_fail)
 {
     EXAMPLES({"1.50 + 2.5", "4.00"}, {"1.5 * 1.5", "2.25"}, {"1.5 + 1", "2.5"}, {"10.0 / 3", "ERROR"},
-             {"9.0 / 2", "4.500000000000"}, {"1.0 / 0", "ERROR"}, {"1.5 = 1.50", "true"}, {"1.5 < 2", "true"}, {"7.5 % 2.0", "1.5"},
-             {"-1.5", "-1.5"}, {"1.5 + 1e0", "2.5"});
+             {"9.0 / 2", "4.500000000000"}, {"1.0 / 0", "ERROR"}, {"1.5 = 1.50", "true"}, {"1.5 < 2", "true"},
+             {"7.5 % 2.0", "1.5"}, {"-1.5", "-1.5"}, {"1.5 + 1e0", "2.5"});
 }
 END_TEST
 
@@ -38,10 +38,11 @@ END_TEST
 
 START_TEST(the_right_side_of_and_and_or_runs_only_when_needed)
 {
-    EXAMPLES({"FALSE AND 1 / 0 = 1", "false"}, {"TRUE OR 1 / 0 = 1", "true"}, {"TRUE AND 1 / 0 = 1", "ERROR: / by zero"},
-             {"1 / 0 = 1 OR TRUE", "ERROR: / by zero"}, {"CAST(NULL AS BOOLEAN) AND TRUE", "ERROR"},
-             {"FALSE AND CAST(NULL AS BOOLEAN)", "false"}, {"NOT CAST(NULL AS BOOLEAN)", "ERROR"},
-             {"TRUE AND NOT FALSE", "true"}, {"FALSE OR FALSE", "false"}, {"FALSE OR TRUE", "true"});
+    EXAMPLES({"FALSE AND 1 / 0 = 1", "false"}, {"TRUE OR 1 / 0 = 1", "true"},
+             {"TRUE AND 1 / 0 = 1", "ERROR: / by zero"}, {"1 / 0 = 1 OR TRUE", "ERROR: / by zero"},
+             {"CAST(NULL AS BOOLEAN) AND TRUE", "ERROR"}, {"FALSE AND CAST(NULL AS BOOLEAN)", "false"},
+             {"NOT CAST(NULL AS BOOLEAN)", "ERROR"}, {"TRUE AND NOT FALSE", "true"}, {"FALSE OR FALSE", "false"},
+             {"FALSE OR TRUE", "true"});
 }
 END_TEST
 
@@ -61,9 +62,10 @@ START_TEST(casts_follow_java)
              {"CAST('3000000000' AS INT)", "ERROR"}, {"CAST(5000000000 AS INT)", "705032704"},
              {"CAST(1.9e0 AS INT)", "1"}, {"CAST(-1.9e0 AS BIGINT)", "-1"}, {"CAST(1e30 AS INT)", "2147483647"},
              {"CAST(0e0/0 AS INT)", "0"}, {"CAST('ye' AS BOOLEAN)", "true"}, {"CAST('on' AS BOOLEAN)", "false"},
-             {"CAST('' AS BOOLEAN)", "false"}, {"CAST('TRUEX' AS BOOLEAN)", "false"}, {"CAST(1e10 AS STRING)", "'1.0E10'"},
-             {"CAST(1.50 AS STRING)", "'1.50'"}, {"CAST(TRUE AS STRING)", "'true'"}, {"CAST(NULL AS STRING)", "NULL"},
-             {"CAST('1.5' AS DOUBLE)", "1.5"}, {"CAST('NaN' AS DOUBLE)", "ERROR"}, {"CAST(12.345 AS DECIMAL(4, 2))", "12.35"},
+             {"CAST('' AS BOOLEAN)", "false"}, {"CAST('TRUEX' AS BOOLEAN)", "false"},
+             {"CAST(1e10 AS STRING)", "'1.0E10'"}, {"CAST(1.50 AS STRING)", "'1.50'"},
+             {"CAST(TRUE AS STRING)", "'true'"}, {"CAST(NULL AS STRING)", "NULL"}, {"CAST('1.5' AS DOUBLE)", "1.5"},
+             {"CAST('NaN' AS DOUBLE)", "ERROR"}, {"CAST(12.345 AS DECIMAL(4, 2))", "12.35"},
              {"CAST(123.4 AS DECIMAL(3, 1))", "ERROR: Numeric field overflow"}, {"CAST(2 AS DECIMAL(3, 1))", "2.0"},
              {"CAST('1.235' AS DECIMAL(3, 2))", "1.24"}, {"CAST(1.9 AS INT)", "1"});
 }
@@ -72,7 +74,8 @@ END_TEST
 START_TEST(time_types_cast_to_and_from_text)
 {
     EXAMPLES({"CAST('2020-05-26' AS DATE)", "2020-05-26"}, {"CAST('2020-05' AS DATE)", "2020-05-01"},
-             {"CAST('10:30' AS TIME)", "10:30"}, {"CAST('2020-05-26T23:59:58' AS TIMESTAMP)", "2020-05-26T23:59:58.000"},
+             {"CAST('10:30' AS TIME)", "10:30"},
+             {"CAST('2020-05-26T23:59:58' AS TIMESTAMP)", "2020-05-26T23:59:58.000"},
              {"CAST(TIMESTAMP '2020-05-26T23:59:58' AS DATE)", "2020-05-26"},
              {"CAST(TIMESTAMP '2020-05-26T23:59:58' AS TIME)", "23:59:58"},
              {"CAST(DATE '2020-05-26' AS TIMESTAMP)", "2020-05-26T00:00:00.000"},
@@ -84,7 +87,8 @@ END_TEST
 START_TEST(nested_values_cast_by_element_and_print_as_java)
 {
     EXAMPLES({"CAST(ARRAY[1, 2] AS ARRAY<BIGINT>)", "[1, 2]"}, {"CAST(ARRAY[1, NULL] AS STRING)", "'[1, null]'"},
-             {"CAST(MAP('k' := 'v') AS STRING)", "'{k=v}'"}, {"CAST(STRUCT(A := 1, B := 'x') AS STRING)", "'Struct{A=1,B=x}'"},
+             {"CAST(MAP('k' := 'v') AS STRING)", "'{k=v}'"},
+             {"CAST(STRUCT(A := 1, B := 'x') AS STRING)", "'Struct{A=1,B=x}'"},
              {"CAST(STRUCT(A := 1, B := 'x') AS STRUCT<B STRING, C INT>)", "{B: 'x', C: NULL}"},
              {"CAST(ARRAY['x'] AS ARRAY<INT>)", "ERROR"}, {"CAST(MAP('a' := '1') AS MAP<STRING, INT>)", "{'a': 1}"},
              {"CAST(MAP('b' := 1, 'a' := 2, 'c' := 3) AS STRING)", "'{a=2, b=1, c=3}'"});
@@ -102,10 +106,10 @@ END_TEST
 
 START_TEST(an_error_in_an_element_nulls_that_element_alone)
 {
-    EXAMPLES({"ARRAY[1, 1 / 0, 3][3]", "3"}, {"STRUCT(A := 1 / 0, B := 2)->B", "2"}, {"MAP('a' := 1 / 0, 'b' := 2)['b']", "2"},
-             {"CAST(CAST('x' AS INT) AS STRING)", "ERROR"}, {"COALESCE(CAST('x' AS INT), 5)", "5"},
-             {"COALESCE(1 / 0, 5)", "ERROR"}, {"COALESCE(ROUND(CAST(NULL AS INT)), CAST(5 AS BIGINT))", "5"},
-             {"COALESCE(ABS(1 / 0), 7)", "7"});
+    EXAMPLES({"ARRAY[1, 1 / 0, 3][3]", "3"}, {"STRUCT(A := 1 / 0, B := 2)->B", "2"},
+             {"MAP('a' := 1 / 0, 'b' := 2)['b']", "2"}, {"CAST(CAST('x' AS INT) AS STRING)", "ERROR"},
+             {"COALESCE(CAST('x' AS INT), 5)", "5"}, {"COALESCE(1 / 0, 5)", "ERROR"},
+             {"COALESCE(ROUND(CAST(NULL AS INT)), CAST(5 AS BIGINT))", "5"}, {"COALESCE(ABS(1 / 0), 7)", "7"});
 }
 END_TEST
 
@@ -131,10 +135,11 @@ END_TEST
 START_TEST(like_matches_wildcards_on_one_line)
 {
     EXAMPLES({"'abc' LIKE 'a%'", "true"}, {"'abc' LIKE '%b%'", "true"}, {"'abc' LIKE 'a_c'", "true"},
-             {"'abc' LIKE 'b%'", "false"}, {"'abc' LIKE 'abc'", "true"}, {"'' LIKE '%'", "true"}, {"'a%c' LIKE 'a!%c' ESCAPE '!'", "true"},
-             {"'abc' LIKE 'a!%c' ESCAPE '!'", "false"}, {"'abc' LIKE 'abc!' ESCAPE '!'", "ERROR: LIKE pattern"},
-             {"'a\nb' LIKE 'a%b'", "false"}, {"'äö' LIKE '_ö'", "true"}, {"'abc' NOT LIKE 'z%'", "true"},
-             {"CAST(NULL AS STRING) LIKE '%'", "false"}, {"'aXbXc' LIKE 'a%X%c'", "true"}, {"'a.c' LIKE 'a.c'", "true"}, {"'abc' LIKE 'a.c'", "false"});
+             {"'abc' LIKE 'b%'", "false"}, {"'abc' LIKE 'abc'", "true"}, {"'' LIKE '%'", "true"},
+             {"'a%c' LIKE 'a!%c' ESCAPE '!'", "true"}, {"'abc' LIKE 'a!%c' ESCAPE '!'", "false"},
+             {"'abc' LIKE 'abc!' ESCAPE '!'", "ERROR: LIKE pattern"}, {"'a\nb' LIKE 'a%b'", "false"},
+             {"'äö' LIKE '_ö'", "true"}, {"'abc' NOT LIKE 'z%'", "true"}, {"CAST(NULL AS STRING) LIKE '%'", "false"},
+             {"'aXbXc' LIKE 'a%X%c'", "true"}, {"'a.c' LIKE 'a.c'", "true"}, {"'abc' LIKE 'a.c'", "false"});
 }
 END_TEST
 

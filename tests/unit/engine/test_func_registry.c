@@ -57,7 +57,8 @@ START_TEST(lambdas_take_their_types_from_the_arguments)
     ck_assert_str_eq(type_of(a, "TRANSFORM(ARRAY[1], x => CAST(x AS STRING))"), "ARRAY<STRING>");
     ck_assert_str_eq(type_of(a, "TRANSFORM(MAP('a' := 1), (k, v) => v, (k, v) => k)"), "MAP<INTEGER, STRING>");
     ck_assert_str_eq(type_of(a, "REDUCE(ARRAY[1], 'x', (s, x) => s)"), "STRING");
-    starts(type_of(a, "FILTER(ARRAY[1], (x, y) => TRUE)"), "Function 'filter' does not accept parameters (ARRAY<INTEGER>, LAMBDA)");
+    starts(type_of(a, "FILTER(ARRAY[1], (x, y) => TRUE)"),
+           "Function 'filter' does not accept parameters (ARRAY<INTEGER>, LAMBDA)");
     arena_free(a);
 }
 END_TEST
@@ -65,13 +66,18 @@ END_TEST
 START_TEST(what_does_not_fit_lists_the_alternatives)
 {
     arena *a = arena_new();
-    starts(type_of(a, "GREATEST('a', 1)"), "Function 'greatest' does not accept parameters (STRING, INTEGER).\nValid alternatives are:\n"
-                                           "greatest(INT val, INT... vals)\n");
-    starts(type_of(a, "GREATEST(1, 5000000000)"), "Function 'greatest' cannot be resolved due to ambiguous method parameters (INTEGER, BIGINT).\nUse CAST()");
-    starts(type_of(a, "GREATEST(NULL, NULL, NULL, NULL)"), "Function 'greatest' cannot be resolved due to ambiguous method parameters (null, null, null, null).");
+    starts(type_of(a, "GREATEST('a', 1)"),
+           "Function 'greatest' does not accept parameters (STRING, INTEGER).\nValid alternatives are:\n"
+           "greatest(INT val, INT... vals)\n");
+    starts(type_of(a, "GREATEST(1, 5000000000)"),
+           "Function 'greatest' cannot be resolved due to ambiguous method parameters (INTEGER, BIGINT).\nUse CAST()");
+    starts(type_of(a, "GREATEST(NULL, NULL, NULL, NULL)"),
+           "Function 'greatest' cannot be resolved due to ambiguous method parameters (null, null, null, null).");
     starts(type_of(a, "GREATEST()"), "Function 'greatest' does not accept parameters ().");
-    starts(type_of(a, "DATESUB(DATE '2020-01-01', 1, DATE '2020-01-01')"), "Function 'datesub' does not accept parameters (DATE, INTEGER, DATE).");
-    starts(type_of(a, "COALESCE(1, 'a')"), "Function 'COALESCE' does not accept parameters (INTEGER, STRING).\nValid alternatives are:\nCOALESCE(T first, T... others)\n");
+    starts(type_of(a, "DATESUB(DATE '2020-01-01', 1, DATE '2020-01-01')"),
+           "Function 'datesub' does not accept parameters (DATE, INTEGER, DATE).");
+    starts(type_of(a, "COALESCE(1, 'a')"), "Function 'COALESCE' does not accept parameters (INTEGER, STRING).\nValid "
+                                           "alternatives are:\nCOALESCE(T first, T... others)\n");
     starts(type_of(a, "COALESCE(NULL, NULL)"), "Could not find mapping for generic type: T");
     arena_free(a);
 }
@@ -93,7 +99,8 @@ END_TEST
 START_TEST(aggregates_do_not_cast)
 {
     diag d = {0};
-    func_arg args[3] = {{.type = type_simple(TYPE_INT)}, {.type = type_simple(TYPE_STRING)}, {.type = type_simple(TYPE_INT)}};
+    func_arg args[3] = {
+        {.type = type_simple(TYPE_INT)}, {.type = type_simple(TYPE_STRING)}, {.type = type_simple(TYPE_INT)}};
     const func_group *topk = func_find(STR("TOPK"));
     const func *f = func_resolve(topk, args, 3, NO_SPAN, &d);
     ck_assert_ptr_nonnull(f);
@@ -108,6 +115,6 @@ START_TEST(aggregates_do_not_cast)
 }
 END_TEST
 
-UNIT_MAIN("engine/func registry", every_function_of_ksqldb_is_there,
-          exact_types_win_and_numbers_are_widened_otherwise, lambdas_take_their_types_from_the_arguments,
-          what_does_not_fit_lists_the_alternatives, unknown_names_get_a_hint, aggregates_do_not_cast)
+UNIT_MAIN("engine/func registry", every_function_of_ksqldb_is_there, exact_types_win_and_numbers_are_widened_otherwise,
+          lambdas_take_their_types_from_the_arguments, what_does_not_fit_lists_the_alternatives,
+          unknown_names_get_a_hint, aggregates_do_not_cast)
