@@ -255,7 +255,9 @@ static void map_tasks(hosted *h)
         slot *found = NULL;
         for (int k = 0; k < h->slot_count; k++) {
             slot *s = h->slots[k];
-            if (!s->task && s->stage == task_stage(t) && s->partition == task_partition(t)) found = s;
+            /* A single task over all partitions was given its feed as partition -1. */
+            bool fits = s->stage == task_stage(t) && (s->partition == task_partition(t) || s->partition == -1);
+            if (!s->task && fits) found = s;
         }
         if (!found) found = add_slot(h, task_stage(t), task_partition(t));
         found->task = t;

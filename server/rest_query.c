@@ -143,6 +143,21 @@ static void put_metadata(exec_stream *s)
     buf_free(&text);
 }
 
+/* A copy whose columns stay in their order (schema_copy would bring the keys to the front). */
+static schema *copy_columns(arena *a, const schema *from)
+{
+    schema *to = ARENA_NEW(a, schema);
+    column *columns = ARENA_ARRAY(a, column, (size_t)from->count + 1);
+    for (int i = 0; i < from->count; i++) {
+        columns[i] = from->columns[i];
+        columns[i].name = arena_str(a, columns[i].name);
+        columns[i].type = type_copy(a, columns[i].type);
+    }
+    *to = *from;
+    to->columns = columns;
+    return to;
+}
+
 void exec_stream_open(exec_stream *s, exec_stream_kind kind, str query_id, const schema *columns, void *handle)
 {
     pthread_mutex_lock(&s->lock);
@@ -152,7 +167,7 @@ void exec_stream_open(exec_stream *s, exec_stream_kind kind, str query_id, const
     s->query_id = arena_strz(s->mem, query_id);
     s->handle = handle;
     if (kind != EXEC_PRINT) {
-        s->columns = schema_copy(s->mem, columns);
+        s->columns = copy_columns(s->mem, columns);
         before_element(s);
         if (s->form == FORM_STREAMED_ROW)
             put_streamed_header(s);
@@ -202,7 +217,7 @@ io_status exec_stream_rows(exec_stream *s, const chunk *rows)
         for (int i = 0; i < columns->count; i++) {
             if (i > 0) buf_add_char(&s->out, ',');
             /* A tombstone shows its key and null for the rest. */
-            if (tombstone && i >= columns->key_count)
+            if (tombstone && s->columns->columns[i].role != COLUMN_KEY)
                 buf_add_z(&s->out, "null");
             else
                 row_json_value(&s->out, columns->columns[i].type, vec_get(&rows->cols[i], row));
