@@ -62,7 +62,8 @@ typedef struct broker_options {
 
 /*
  * What the broker asks of the server. `user` is handed back. conn_ready and sync are called on the loop thread,
- * possibly from inside a broker function: they may only note the fact and may not call the broker.
+ * possibly from inside a broker function (never inside broker_open): they may only note the fact and may not call
+ * the broker.
  */
 typedef struct broker_hooks {
     void *user;
