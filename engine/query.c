@@ -149,6 +149,16 @@ bool query_check(const plan *root, diag *d)
     return check_plan(root, 0, &sources, d);
 }
 
+/* A foreign-key join moves rows between keys of two kinds: one task does all of it. */
+static bool has_foreign_key(const plan *p)
+{
+    if (p->kind == PLAN_JOIN && p->join.foreign_key) return true;
+    for (int i = 0; i < p->input_count; i++) {
+        if (has_foreign_key(p->inputs[i])) return true;
+    }
+    return false;
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
 static bool add_tasks(query *q, diag *d)
@@ -200,7 +210,7 @@ query *query_new(const plan *root, const query_options *options, diag *d)
     q->options = *options;
     q->options.id = arena_str(mem, options->id);
     /* The rows of a push query are counted (LIMIT) and delivered in one place. */
-    if (options->subscriber) q->options.single_task = true;
+    if (options->subscriber || has_foreign_key(root)) q->options.single_task = true;
     q->root = root;
     q->inputs = ARENA_ARRAY(mem, query_input, INPUTS_MAX);
     check(pthread_mutex_init(&q->lock, NULL) == 0);

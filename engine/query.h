@@ -32,6 +32,7 @@ typedef struct query_options {
     str id;
     bool single_task; /* one task over all stages and partitions; exchanges finish each row before the next */
     int64_t cache_bytes; /* cache.max.bytes.buffering: 0 emits every change, else one per key and commit */
+    int64_t commit_interval_ms; /* commit.interval.ms: how long changes may wait where nothing commits (no db) */
     bool fail_on_bad_record; /* ksql.fail.on.deserialization.error */
     bool fail_on_bad_timestamp; /* ksql.timestamp.throw.on.invalid */
     uint32_t exchange_rows; /* rows that an exchange holds before it is full; 0: 16,384 */

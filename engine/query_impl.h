@@ -51,9 +51,11 @@ struct task {
     input inputs[INPUTS_MAX];
     int input_count;
     int source_count;
+    io_feed *feed; /* of its sources; NULL until the first is built */
     bool ended; /* LIMIT reached */
     bool done;
     bool at_boundary;
+    int64_t flushed; /* without commits: when changes were last handed on */
     diag error;
     atomic_ullong pushed; /* rows taken from sources, to know whether there is something to commit */
 };

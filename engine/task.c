@@ -42,11 +42,19 @@ static bool build(task *t, const plan *p, op *next, int side)
         return true;
     }
     if (p->kind == PLAN_SOURCE) {
-        io_feed *f = q->options.feed(q->options.ctx, q, t->stage, q->options.single_task ? -1 : t->partition);
-        source *s = source_open(&t->env, p, next, side, f, t->source_count++);
+        if (!t->feed)
+            t->feed = q->options.feed(q->options.ctx, q, t->stage, q->options.single_task ? -1 : t->partition);
+        if (!t->feed)
+            return diag_set(&t->error, DIAG_STATE, "there is no feed for the topic %.*s", STR_ARG(p->source.topic));
+        source *s = source_open(&t->env, p, next, side, t->feed, t->source_count++);
         if (!s) return false;
         t->inputs[t->input_count++] = (input){.source = s, .to = next, .side = side};
         return true;
+    }
+    if (p->kind == PLAN_JOIN && p->schema->is_table && q->root->sink.view) {
+        next = result_open(&t->env, p, next, side);
+        if (!next) return false;
+        side = 0;
     }
     op *o = open_step(&t->env, p, next, side);
     if (!o) return false;
@@ -188,6 +196,16 @@ static bool flush(task *t)
     return true;
 }
 
+/* Without commits (push queries) changes go on when the input is dry, or when they have waited for the interval. */
+static bool flush_if_due(task *t, bool dry)
+{
+    const query_options *o = &t->q->options;
+    if (o->db || t->env.emit_every) return true;
+    if (!dry && t->env.now - t->flushed < o->commit_interval_ms) return true;
+    t->flushed = t->env.now;
+    return flush(t);
+}
+
 static task_status finish(task *t)
 {
     if (t->done) return TASK_DONE;
@@ -246,7 +264,8 @@ static task_status step(task *t)
         ended += !input_ready(in) && input_ended(t, in);
     }
     if (ended == t->input_count) return finish(t);
-    if (ready == 0) return TASK_IDLE;
+    if (!flush_if_due(t, ready == 0)) return fail(t);
+    if (ready == 0) return still_blocked(t) ? TASK_BLOCKED : TASK_IDLE;
     for (int i = 0; i < t->input_count; i++) {
         input *in = &t->inputs[i];
         if (!in->source || input_ready(in) || input_ended(t, in)) continue;

@@ -118,6 +118,8 @@ op *aggregate_open(op_env *env, const plan *p, op *next, int side);
 op *session_open(op_env *env, const plan *p, op *next, int side);
 op *suppress_open(op_env *env, const plan *p, op *next, int side);
 op *join_open(op_env *env, const plan *p, op *next, int side);
+/* Keeps the rows of a table behind step `p` for pull reads. */
+op *result_open(op_env *env, const plan *p, op *next, int side);
 /* Can this join run? False with a diag that says what cannot. */
 bool join_supported(const plan *p, diag *d);
 op *sink_open(op_env *env, const plan *p, int output);
