@@ -277,7 +277,8 @@ kafka_error topic_create(broker *b, const topic_spec *spec, uint8_t id[16], diag
     if (error == KAFKA_NONE && !spec->validate_only) {
         make_topic_id(b, id);
         topic *t = topic_new(spec->name, id);
-        t->internal = spec->internal;
+        /* Whoever makes them, these two belong to the coordinators. */
+        t->internal = spec->internal || str_eqz(spec->name, TOPIC_OFFSETS) || str_eqz(spec->name, TOPIC_TXNS);
         t->configs = set;
         set = (config_set){0};
         if (meta_write_topic(b, t, partitions, d)) {
