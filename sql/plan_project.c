@@ -89,7 +89,8 @@ static bool missing_key(planner *p, const node *n, const bool *seen)
 {
     const schema *s = n->step->schema;
     buf names = {0};
-    const char *what = p->group_count ? "grouping expression" : p->an->partition_count ? "partitioning expression" : "key column";
+    const char *what = !p->group_count && p->an->source_count > 1 && !p->an->partition_count ? "join expression"
+                       : p->group_count ? "grouping expression" : p->an->partition_count ? "partitioning expression" : "key column";
     for (int k = 0; k < s->key_count; k++) {
         if (p->group_count && seen[k]) continue;
         if (names.len) buf_add_z(&names, ", ");
