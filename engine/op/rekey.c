@@ -12,7 +12,8 @@
 typedef struct rekey {
     op base;
     expr_program **programs;
-    bool key_only; /* the new key comes from the old key alone: it is there when the value is null */
+    bool *from_key; /* by new key column: it comes from the old key alone, so it is there when the value is null */
+    bool key_only;  /* all of them do */
     buf old_key, new_key;
 } rekey;
 
@@ -35,12 +36,15 @@ static vec *new_keys(rekey *r, chunk *c, bool old)
     op_rows rows = {&r->base, c};
     expr_input in = {.chunk = c, .old = old, .mem = c->mem, .env = &r->base.env->func, .errors = op_expr_errors(&rows)};
     if (old) in.errors = (expr_errors){0};
-    uint8_t absent = old ? ROW_OLD_NULL : r->key_only && !c->schema->is_table ? 0 : ROW_VALUE_NULL;
-    uint32_t n;
-    const uint16_t *sel = side_rows(c, absent, &n);
+    uint32_t with_side, all;
+    const uint16_t *side_sel = side_rows(c, old ? ROW_OLD_NULL : ROW_VALUE_NULL, &with_side);
+    const uint16_t *all_sel = side_rows(c, 0, &all);
     vec *keys = ARENA_ARRAY(c->mem, vec, (size_t)spec->count + 1);
     for (int i = 0; i < spec->count; i++) {
         vec *v = &keys[i];
+        bool every = r->from_key[i] && !c->schema->is_table;
+        const uint16_t *sel = every ? all_sel : side_sel;
+        uint32_t n = every ? all : with_side;
         if (n == 0) {
             *v = op_null_vec(c->mem, spec->keys[i]->type, c->rows);
             continue;
@@ -207,14 +211,17 @@ op *rekey_open(op_env *env, const plan *p, op *next, int side)
     op_init(&r->base, &rekey_class, env, p, next, side);
     const schema *in = p->inputs[0]->schema;
     r->programs = ARENA_ARRAY(env->life, expr_program *, (size_t)p->rekey.count + 1);
-    bool *reads = ARENA_ARRAY(env->life, bool, (size_t)in->count + 1);
+    r->from_key = ARENA_ARRAY(env->life, bool, (size_t)p->rekey.count + 1);
+    r->key_only = true;
     for (int i = 0; i < p->rekey.count; i++) {
+        bool *reads = ARENA_ARRAY(env->life, bool, (size_t)in->count + 1);
         r->programs[i] = expr_compile(env->life, p->rekey.keys[i], &env->expr, env->error);
         if (!r->programs[i]) return NULL;
         expr_columns(p->rekey.keys[i], reads);
+        r->from_key[i] = true;
+        for (int k = in->key_count; k < in->count; k++) r->from_key[i] = r->from_key[i] && !reads[k];
+        r->key_only = r->key_only && r->from_key[i];
     }
-    r->key_only = true;
-    for (int i = in->key_count; i < in->count; i++) r->key_only = r->key_only && !reads[i];
     return &r->base;
 }
 
