@@ -326,17 +326,16 @@ static bool constant_argument(planner *p, const ast_expr *from, const expr *e, v
 static const ast_exprs *row_argument(planner *p, span at)
 {
     ast_exprs *list = ARENA_NEW(p->an->a, ast_exprs);
-    ast_expr *e = ast_expr_new(p->an->a, AST_EXPR_COLUMN, at);
-    e->u.column.name = (ast_name){.text = STR("ROWTIME"), .at = at};
     list->items = ARENA_ARRAY(p->an->a, ast_expr *, 1);
-    list->items[0] = e;
+    list->items[0] = ast_expr_new(p->an->a, AST_EXPR_BIGINT, at);
+    list->items[0]->u.integer = 1;
     list->n = 1;
     return list;
 }
 
 static bool plan_call(planner *p, const node *n, agg_call *c, plan_agg_call *out, const agg **bound)
 {
-    /* COUNT(*) counts rows: ksqlDB gives it ROWTIME, which is never NULL. */
+    /* COUNT(*) counts rows: something that is never NULL. */
     const ast_exprs *from = c->from->u.call.args.n ? &c->from->u.call.args : row_argument(p, c->from->at);
     int count = (int)from->n;
     typeck t = plan_checker(p, n, "An aggregate's argument");
