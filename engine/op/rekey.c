@@ -205,6 +205,14 @@ static void rekey_close(op *o)
 
 static const op_class rekey_class = {.name = "REKEY", .push = rekey_push, .close = rekey_close};
 
+/* Times and positions of the record come with its value. */
+static bool reads_pseudo(const expr *e)
+{
+    bool found = e->kind == EXPR_PSEUDO;
+    for (int i = 0; i < e->arg_count; i++) found = found || reads_pseudo(e->args[i]);
+    return found || (e->kind == EXPR_LAMBDA && reads_pseudo(e->body));
+}
+
 op *rekey_open(op_env *env, const plan *p, op *next, int side)
 {
     rekey *r = ARENA_NEW(env->life, rekey);
@@ -218,7 +226,7 @@ op *rekey_open(op_env *env, const plan *p, op *next, int side)
         r->programs[i] = expr_compile(env->life, p->rekey.keys[i], &env->expr, env->error);
         if (!r->programs[i]) return NULL;
         expr_columns(p->rekey.keys[i], reads);
-        r->from_key[i] = true;
+        r->from_key[i] = !reads_pseudo(p->rekey.keys[i]);
         for (int k = in->key_count; k < in->count; k++) r->from_key[i] = r->from_key[i] && !reads[k];
         r->key_only = r->key_only && r->from_key[i];
     }
