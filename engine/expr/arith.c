@@ -19,12 +19,22 @@ static const void *const_data(const node *n)
     return &n->constant.b; /* all members of the union start here */
 }
 
-static void fail_nulls(run *r, const vec *v, sel s)
+/* Reports the rows that are NULL; the others remain, in `room`. */
+static sel fail_nulls(run *r, const vec *v, sel s, uint16_t *room)
 {
-    for (uint32_t k = 0; k < s.n; k++) {
+    uint16_t *left = sel_take(r);
+    uint32_t n = drop_nulls(v, NULL, s, left), i = 0;
+    /* As many rows follow as are left: none of them is NULL. */
+    for (uint32_t k = 0; s.n - k > n - i; k++) {
         uint32_t row = sel_row(s, k);
-        if (vec_is_null(v, row)) fail_row(r, row, STR("an operand of an arithmetic expression is null"));
+        if (i < n && left[i] == row)
+            i++;
+        else
+            fail_row(r, row, STR("an operand of an arithmetic expression is null"));
     }
+    memcpy(room, left, sizeof *room * n);
+    sel_give(r, left);
+    return (sel){room, n};
 }
 
 static void take_operands(run *r, const node *n, sel s, operands *o)
@@ -44,8 +54,8 @@ static void take_operands(run *r, const node *n, sel s, operands *o)
         s = live_rows(r, s, before, o->room);
         *p = v->v.data;
         if (any_null(r, &v->v)) {
-            fail_nulls(r, &v->v, s);
-            s = live_rows(r, s, before, o->room);
+            s = fail_nulls(r, &v->v, s, o->room);
+            before = r->failures;
         }
     }
     o->s = s;
@@ -119,10 +129,7 @@ static void run_negate(run *r, const node *n, sel s, reg *out)
     reg a;
     eval(r, n->args[0], s, &a);
     s = live_rows(r, s, before, room);
-    if (any_null(r, &a.v)) {
-        fail_nulls(r, &a.v, s);
-        s = live_rows(r, s, before, room);
-    }
+    if (any_null(r, &a.v)) s = fail_nulls(r, &a.v, s, room);
     reg_take(r, n->type, out);
     for (uint32_t k = 0; k < s.n; k++) {
         uint32_t row = sel_row(s, k);

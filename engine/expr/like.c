@@ -76,6 +76,63 @@ bool like_matches(str text, str pattern, uint32_t escape, bool *ok)
     }
 }
 
+/* A constant pattern without _ and escapes: texts between %, and whether the ends are bound. */
+typedef struct like_plan {
+    str *parts;
+    int count;
+    bool from_start, to_end;
+} like_plan;
+
+/* Whether a text has bytes that may belong to a line end. */
+static bool may_end_line(str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c == '\n' || c == '\r' || c == 0xc2 || c == 0xe2) return true;
+    }
+    return false;
+}
+
+static bool plan_matches(const like_plan *p, str text)
+{
+    size_t from = 0, end = text.n;
+    int first = 0, last = p->count;
+    if (p->from_start && p->to_end && p->count == 1) return str_eq(text, p->parts[0]);
+    if (p->from_start) {
+        if (!str_starts(text, p->parts[0])) return false;
+        from = p->parts[first++].n;
+    }
+    if (p->to_end) {
+        str tail = p->parts[--last];
+        if (end < from + tail.n || !str_ends(text, tail)) return false;
+        end -= tail.n;
+    }
+    for (int i = first; i < last; i++) {
+        ptrdiff_t at = str_find(str_of(text.p, end), p->parts[i], from);
+        if (at < 0) return false;
+        from = (size_t)at + p->parts[i].n;
+    }
+    return true;
+}
+
+static like_plan *make_plan(compiler *c, const node *pattern)
+{
+    str s = pattern->constant.s;
+    if (!pattern->is_const || pattern->constant.null || s.n == 0 || memchr(s.p, '_', s.n) || may_end_line(s))
+        return NULL;
+    like_plan *p = ARENA_NEW(c->mem, like_plan);
+    p->parts = ARENA_ARRAY(c->mem, str, s.n + 1);
+    p->from_start = s.p[0] != '%';
+    p->to_end = s.p[s.n - 1] != '%';
+    for (size_t i = 0; i < s.n;) {
+        size_t start = i;
+        while (i < s.n && s.p[i] != '%') i++;
+        if (i > start) p->parts[p->count++] = str_of(s.p + start, i - start);
+        while (i < s.n && s.p[i] == '%') i++;
+    }
+    return p;
+}
+
 static uint32_t filter_like(run *r, const node *n, sel s, uint16_t *out)
 {
     reg v[2];
@@ -89,7 +146,9 @@ static uint32_t filter_like(run *r, const node *n, sel s, uint16_t *out)
         uint32_t row = sel_row(s, k);
         bool null = vec_is_null(&v[0].v, row) || vec_is_null(&v[1].v, row), ok = true;
         /* NULL LIKE x is false, and so NOT LIKE is true. */
-        bool match = !null && like_matches(v[0].v.s[row], v[1].v.s[row], n->e->escape, &ok);
+        bool match = !null && (n->data && !may_end_line(v[0].v.s[row])
+                                   ? plan_matches(n->data, v[0].v.s[row])
+                                   : like_matches(v[0].v.s[row], v[1].v.s[row], n->e->escape, &ok));
         if (!ok) {
             fail_row(r, row, STR("LIKE pattern must not end with escape character"));
             continue;
@@ -106,6 +165,7 @@ static uint32_t filter_like(run *r, const node *n, sel s, uint16_t *out)
 bool compile_like(compiler *c, node *n)
 {
     n->filter = filter_like;
+    if (!n->e->escape) n->data = make_plan(c, n->args[1]);
     return true;
 }
 
@@ -114,9 +174,36 @@ bool compile_like(compiler *c, node *n)
 /* The constants of a list in an open hash table of positions; NULLs never match and are left out. */
 typedef struct in_set {
     value *items;
+    uint32_t count;
     uint32_t *slots; /* position + 1, 0: free */
     uint32_t mask;
 } in_set;
+
+enum { FEW_ITEMS = 8 };
+
+/* Short lists of integers and texts are compared one by one, without boxing. */
+static uint32_t match_few(const in_set *set, const vec *v, sel s, uint16_t *out)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < s.n; k++) {
+        uint32_t row = sel_row(s, k);
+        bool found = false;
+        switch (v->type->kind) {
+        case TYPE_INT:
+            for (uint32_t i = 0; i < set->count; i++) found |= set->items[i].i == v->i[row];
+            break;
+        case TYPE_BIGINT:
+            for (uint32_t i = 0; i < set->count; i++) found |= set->items[i].l == v->l[row];
+            break;
+        default:
+            for (uint32_t i = 0; i < set->count && !found; i++) found = str_eq(set->items[i].s, v->s[row]);
+            break;
+        }
+        out[n] = (uint16_t)row;
+        n += found;
+    }
+    return n;
+}
 
 static bool set_has(const in_set *set, const type *t, value x)
 {
@@ -124,6 +211,21 @@ static bool set_has(const in_set *set, const type *t, value x)
         if (value_eq(t, set->items[set->slots[i] - 1], x)) return true;
     }
     return false;
+}
+
+/* Rows, none of them NULL, whose value is in the set. */
+static uint32_t match_constants(const in_set *set, const vec *v, sel s, uint16_t *out)
+{
+    type_kind kind = v->type->kind;
+    bool plain = kind == TYPE_INT || kind == TYPE_BIGINT || kind == TYPE_STRING;
+    if (plain && set->count <= FEW_ITEMS) return match_few(set, v, s, out);
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < s.n; k++) {
+        uint32_t row = sel_row(s, k);
+        out[n] = (uint16_t)row;
+        n += set_has(set, v->type, vec_get(v, row));
+    }
+    return n;
 }
 
 static in_set *make_set(compiler *c, const node *n)
@@ -144,6 +246,7 @@ static in_set *make_set(compiler *c, const node *n)
         while (set->slots[at]) at = (at + 1) & set->mask;
         set->slots[at] = count;
     }
+    set->count = count;
     return set;
 }
 
@@ -156,10 +259,7 @@ static uint32_t filter_in(run *r, const node *n, sel s, uint16_t *out)
     const type *t = n->args[0]->type;
     eval(r, n->args[0], s, &v);
     s = live_rows(r, s, before, room);
-    for (uint32_t k = 0; k < s.n; k++) {
-        uint32_t row = sel_row(s, k);
-        if (!vec_is_null(&v.v, row) && set_has(n->data, t, vec_get(&v.v, row))) all[found++] = (uint16_t)row;
-    }
+    found = match_constants(n->data, &v.v, (sel){rest, drop_nulls(&v.v, NULL, s, rest)}, all);
     for (int i = 1; i < n->arg_count; i++) {
         if (n->args[i]->is_const) continue;
         /* Arguments of the method call that ksqlDB makes are all evaluated, whatever matched before. */

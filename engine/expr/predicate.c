@@ -132,6 +132,19 @@ static expr_op exchanged(expr_op op)
     }
 }
 
+/* A DECIMAL constant in the scale of the other side, where it has no more digits than that: then one loop serves. */
+static const node *at_scale(compiler *c, const type *t, const node *b)
+{
+    decimal v;
+    if (t->kind != TYPE_DECIMAL || !b->is_const || b->constant.null || b->type->scale == t->scale) return b;
+    if (decimal_rescale(b->constant.dec, b->type->scale, t->scale, DECIMAL_UNNECESSARY, &v) != DECIMAL_OK) return b;
+    node *copy = ARENA_NEW(c->mem, node);
+    *copy = *b;
+    copy->constant.dec = v;
+    copy->type = t;
+    return copy;
+}
+
 /* Chooses the loop for args[0] op args[1]; a constant goes to the right. */
 static bool choose_compare(compiler *c, node *n)
 {
@@ -151,6 +164,8 @@ static bool choose_compare(compiler *c, node *n)
         n->args[0] = a = copy;
     }
     check(a->type->kind == b->type->kind);
+    b = at_scale(c, a->type, b);
+    n->args[1] = b;
     bool scales = a->type->kind == TYPE_DECIMAL && a->type->scale != b->type->scale;
     n->compare =
         scales ? NULL : kernel_compare(a->type->kind, n->op, b->is_const && !b->constant.null ? SHAPE_VC : SHAPE_VV);

@@ -84,6 +84,7 @@ static bool parse_path(path *t, str text)
     if (p >= end || *p++ != '$') return false;
     t->tokens = ARENA_ARRAY(t->mem, str, text.n);
     while (p < end) {
+        if (t->count == JSON_DEPTH_MAX) return false;
         str *token = &t->tokens[t->count++];
         char open = *p++;
         bool ok;
@@ -117,41 +118,36 @@ static const path *path_of(func_call *c, str text)
     return func_remember(c, 0, text, t, release_path);
 }
 
-/* The last member of that name in an object; false: none. The object is known to be valid. */
-static bool find_member(arena *a, str object, str name, str *out)
+/*
+ * Steps over the value at the cursor, checking it, and finds what the tokens lead to: a slice of the text, or none. Of equal
+ * names the last counts.
+ */
+static bool walk(arena *a, json_in *in, const str *tokens, int count, int depth, str *out)
 {
-    json_in in = json_in_of(object, false);
-    bool found = false;
-    if (!json_open(&in, '{')) return false;
-    for (bool more = !json_closes(&in, '}'); more;) {
-        json_text key;
-        if (!json_key(&in, &key)) return false;
-        bool same = str_eq(key.escaped ? json_unescape(a, key) : key.raw, name);
-        const char *start = in.p;
-        if (!json_skip(&in, JSON_DEPTH_MAX)) return false;
-        if (same) *out = str_of(start, (size_t)(in.p - start));
-        found = found || same;
-        if (!json_more(&in, '}', &more)) return false;
+    *out = (str){0};
+    char open = json_peek(in);
+    if (count == 0) {
+        const char *start = in->p;
+        if (!json_skip(in, depth)) return false;
+        *out = str_of(start, (size_t)(in->p - start));
+        return true;
     }
-    return found;
-}
-
-static bool find_item(str array, int64_t index, str *out)
-{
-    json_in in = json_in_of(array, false);
-    if (!json_open(&in, '[')) return false;
-    int64_t i = 0;
-    for (bool more = !json_closes(&in, ']'); more; i++) {
-        json_ws(&in);
-        const char *start = in.p;
-        if (!json_skip(&in, JSON_DEPTH_MAX)) return false;
-        if (i == index) {
-            *out = str_of(start, (size_t)(in.p - start));
-            return true;
+    int64_t index = -1, i = 0;
+    bool object = open == '{';
+    if (!object && (open != '[' || !str_to_i64(tokens[0], &index))) return json_skip(in, depth);
+    char close = object ? '}' : ']';
+    if (!json_open(in, open)) return false;
+    for (bool more = !json_closes(in, close); more; i++) {
+        bool here = i == index;
+        if (object) {
+            json_text key;
+            if (!json_key(in, &key)) return false;
+            here = str_eq(key.escaped ? json_unescape(a, key) : key.raw, tokens[0]);
         }
-        if (!json_more(&in, ']', &more)) return false;
+        if (!(here ? walk(a, in, tokens + 1, count - 1, depth - 1, out) : json_skip(in, depth - 1))) return false;
+        if (!json_more(in, close, &more)) return false;
     }
-    return false;
+    return true;
 }
 
 static bool fn_extractjsonfield(func_call *c, const value *args, int count, value *out)
@@ -161,24 +157,15 @@ static bool fn_extractjsonfield(func_call *c, const value *args, int count, valu
     json_in in = json_in_of(args[0].s, false);
     json_ws(&in);
     if (in.p == in.end) return t->count > 0 ? true : func_str(out, (str){0});
-    const char *start = in.p;
-    if (!json_skip(&in, JSON_DEPTH_MAX)) return invalid(c, args[0].s);
-    str at = str_of(start, (size_t)(in.p - start));
-    for (int i = 0; i < t->count; i++) {
-        int64_t index;
-        if (at.p[0] == '{') {
-            if (!find_member(c->mem, at, t->tokens[i], &at)) return true;
-        } else if (at.p[0] == '[') {
-            if (!str_to_i64(t->tokens[i], &index) || !find_item(at, index, &at)) return true;
-        } else {
-            return true;
-        }
-    }
+    str at;
+    if (!walk(c->mem, &in, t->tokens, t->count, JSON_DEPTH_MAX, &at)) return invalid(c, args[0].s);
+    if (!at.p) return true;
     if (at.p[0] == '"') {
         json_in string = json_in_of(at, false);
         json_text text;
         return json_string(&string, &text) ? func_str(out, json_unescape(c->mem, text)) : invalid(c, args[0].s);
     }
+    if (at.p[0] == 't' || at.p[0] == 'f' || at.p[0] == 'n') return func_str(out, at);
     const json_value *v;
     return read_json(c, at, &v) && node_text(c, v, false, out);
 }
