@@ -88,10 +88,7 @@ static void on_deadline(uv_timer_t *timer)
 static void on_prepare(uv_prepare_t *prepare)
 {
     kafka *k = container_of(prepare, kafka, prepare);
-    if (k->starved && (k->memory <= k->memory_max / 2 || !k->favoured)) {
-        k->starved = false;
-        kafka_conn_sweep(k, INT64_MIN);
-    }
+    kafka_conn_feed(k);
     kafka_conn_run_ready(k);
     int64_t next = broker_next_deadline(k->broker);
     if (next == k->deadline_at) return;

@@ -391,11 +391,17 @@ void kafka_conn_sweep(kafka *k, int64_t now_ms)
 {
     for (kafka_conn *c = k->conns, *next; c; c = next) {
         next = c->next;
-        if (k->idle_ms_max > 0 && now_ms - c->last_ms > k->idle_ms_max) {
-            kafka_conn_close(c);
-        } else if (c->starved && (k->memory <= k->memory_max / 2 || !k->favoured)) {
-            c->starved = false;
-            kafka_conn_mark(c);
-        }
+        if (k->idle_ms_max > 0 && now_ms - c->last_ms > k->idle_ms_max) kafka_conn_close(c);
+    }
+}
+
+void kafka_conn_feed(kafka *k)
+{
+    if (!k->starved || (k->memory > k->memory_max / 2 && k->favoured)) return;
+    k->starved = false;
+    for (kafka_conn *c = k->conns; c; c = c->next) {
+        if (!c->starved) continue;
+        c->starved = false;
+        kafka_conn_mark(c);
     }
 }

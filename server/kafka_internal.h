@@ -64,6 +64,9 @@ void kafka_conn_close(kafka_conn *c);
 /* Closes those that were silent longer than connections.max.idle.ms. */
 void kafka_conn_sweep(kafka *k, int64_t now_ms);
 
+/* Lets those read again that had stopped for want of memory, when there is some, or when nobody else is reading on. */
+void kafka_conn_feed(kafka *k);
+
 /* Works the ready list off. */
 void kafka_conn_run_ready(kafka *k);
 

@@ -92,6 +92,27 @@ def test_no_server_is_a_clear_error():
     assert done.returncode == 1 and b"cannot reach the server at http://127.0.0.1:1: Connection refused" in done.stderr, done
 
 
+def test_without_a_server_it_brings_its_own():
+    with tempfile.TemporaryDirectory() as folder:
+        script = b"""SET 'auto.offset.reset'='earliest';
+            CREATE STREAM S (K STRING KEY, A INT, B ARRAY<STRUCT<C DOUBLE>>) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
+            INSERT INTO S (K, A, B) VALUES ('x', 1, ARRAY[STRUCT(C := 1.5)]);
+            INSERT INTO S (K, A) VALUES ('x', 2);
+            CREATE TABLE T AS SELECT K, COUNT(*) AS N FROM S GROUP BY K EMIT CHANGES;
+            SELECT A, K, B FROM S EMIT CHANGES LIMIT 2;"""
+
+        def own(*args, stdin=b""):
+            done = subprocess.run([weir.WEIR, "--data", folder, "-o", "json"] + list(args), input=stdin, capture_output=True,
+                                  timeout=30)
+            assert done.returncode == 0, done
+            return done.stdout.decode()
+
+        out = own(stdin=script)
+        assert out.endswith('{"A":1,"K":"x","B":[{"C":1.5}]}\n{"A":2,"K":"x","B":null}\n'), out
+        # The query went on being a query: the next prompt finds its table.
+        weir.wait_for("the count", lambda: own("-e", "SELECT N, K FROM T WHERE K = 'x';") == '{"N":2,"K":"x"}\n')
+
+
 class Terminal:
     """The prompt on a pseudo-terminal of 80 by 40."""
 

@@ -161,6 +161,38 @@ def test_kafka_frames_are_bounded_and_charged_as_they_arrive():
         assert server.kcat("-L")
 
 
+def test_large_requests_take_turns_when_memory_is_short():
+    with weir.Server(options=["--set", "memory.requests.bytes=1000000"]) as server:
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, str(i)) for i in range(10)]
+            for path in paths:
+                with open(path, "wb") as f:
+                    f.write(path[-1].encode() * 900000)
+            clients = [subprocess.Popen(["kcat", "-b", server.bootstrap, "-P", "-t", "t%d" % i] + paths) for i in range(8)]
+            assert [c.wait(60) for c in clients] == [0] * 8
+            for i in range(8):
+                got = server.kcat("-C", "-t", "t%d" % i, "-e", "-q", "-f", "%S ").split()
+                assert got == [b"900000"] * 10, (i, got)
+
+
+def test_run_serves_until_it_is_stopped_and_fails_with_its_script():
+    with tempfile.TemporaryDirectory() as folder:
+        script, http, kafka = os.path.join(folder, "a.sql"), weir.free_port(), weir.free_port()
+        options = ["--data", os.path.join(folder, "data"), "--http", "127.0.0.1:%d" % http, "--kafka", "127.0.0.1:%d" % kafka]
+        with open(script, "w") as f:
+            f.write("CREATE STREAM s (a INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);")
+        process = subprocess.Popen([weir.WEIR, "run", script] + options, stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"Stream created\n"
+        listing = subprocess.run(["kcat", "-b", "127.0.0.1:%d" % kafka, "-L", "-J"], capture_output=True, timeout=20)
+        assert "s" in [t["topic"] for t in json.loads(listing.stdout)["topics"]]
+        process.terminate()
+        assert process.wait(20) == 0
+        code, out, err = weir_run("run", script, *options)
+        assert code == 1 and "already exists" in err, (code, out, err)
+        code, _, err = weir_run("run", os.path.join(folder, "none.sql"))
+        assert code == 1 and "No such file" in err
+
+
 def test_many_idle_connections_are_cheap():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
