@@ -143,7 +143,7 @@ typedef struct plan_join {
     const expr *foreign_key;      /* table-table on a left expression; NULL otherwise */
 } plan_join;
 
-/* PLAN_SINK. topic.n == 0: rows go to the subscriber of a push query. */
+/* PLAN_SINK. topic.n == 0: rows go to the subscriber of a push query, or nowhere when the query only keeps a table. */
 typedef struct plan_sink {
     str name;
     str topic;

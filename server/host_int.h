@@ -128,7 +128,8 @@ exec_begin host_begin_query(host *h, const exec_request *rq, exec_stream *s, boo
 exec_begin host_begin_rows(host *h, const plan *root, const schema *result, const int *result_keys, bool bounded,
                            exec_stream_kind kind, str id, arena *mem, exec_stream *s, str statement);
 /* A push query; takes over mem. */
-exec_begin host_begin_push(host *h, const sql_result *r, arena *mem, exec_stream *s, str statement);
+exec_begin host_begin_push(host *h, const sql_session *session, const sql_result *r, arena *mem, exec_stream *s,
+                           str statement);
 /*
  * A pull query of a table, or of a stream up to its end; takes over mem unless the answer is EXEC_BLOCKS or
  * EXEC_FAILED.

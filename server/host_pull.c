@@ -147,12 +147,12 @@ exec_begin host_begin_pull(host *h, const planned_pull *p, arena *mem, exec_stre
  * ------------------------------------------------------------------------------------------------------
  */
 
-static exec_begin begin_result(host *h, const sql_result *r, arena *mem, exec_stream *s, bool may_block, str statement,
-                               exec_reply *out)
+static exec_begin begin_result(host *h, const sql_session *session, const sql_result *r, arena *mem, exec_stream *s,
+                               bool may_block, str statement, exec_reply *out)
 {
     switch (r->kind) {
     case RESULT_PULL: return host_begin_pull(h, r->pull, mem, s, may_block, statement, out);
-    case RESULT_PUSH: return may_block ? host_begin_push(h, r, mem, s, statement) : EXEC_BLOCKS;
+    case RESULT_PUSH: return may_block ? host_begin_push(h, session, r, mem, s, statement) : EXEC_BLOCKS;
     case RESULT_PRINT: return may_block ? host_begin_print(h, &r->print, mem, s, statement, out) : EXEC_BLOCKS;
     default: break;
     }
@@ -188,7 +188,8 @@ exec_begin host_begin_query(host *h, const exec_request *rq, exec_stream *s, boo
     if (ok && !known)
         ok = diag_set(&d, DIAG_INVALID, "Only SELECT and PRINT can be given here; use /ksql for other statements.");
     ok = ok && sql_execute(mem, c, &session, &env, stmt, 0, &outcome, &d);
-    exec_begin how = ok ? begin_result(h, &outcome.result, mem, s, may_block, text, out) : fail_with(out, &d, text);
+    exec_begin how =
+        ok ? begin_result(h, &session, &outcome.result, mem, s, may_block, text, out) : fail_with(out, &d, text);
     if (how != EXEC_STARTED) arena_free(mem);
     sql_session_free(&session);
     catalog_unref(c);

@@ -1,5 +1,6 @@
 /* Push queries: a transient query whose rows go to one client. */
 #include <sched.h>
+#include <sys/random.h>
 
 #include "base/check.h"
 #include "base/rng.h"
@@ -128,9 +129,33 @@ exec_begin host_begin_rows(host *h, const plan *root, const schema *result, cons
     return EXEC_STARTED;
 }
 
-exec_begin host_begin_push(host *h, const sql_result *r, arena *mem, exec_stream *s, str statement)
+/* A query without state over one source, asked for with the setting, is what ksqlDB calls a scalable push query. */
+static bool is_scalable(const sql_session *session, const plan *root)
+{
+    if (!settings_bool(&session->settings, "ksql.query.push.v2.enabled")) return false;
+    const plan *p = root;
+    while (p->kind == PLAN_SINK || p->kind == PLAN_PROJECT || p->kind == PLAN_FILTER) p = p->inputs[0];
+    return p->kind == PLAN_SOURCE;
+}
+
+static str scalable_id(arena *a)
+{
+    uint8_t b[16];
+    if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) memset(b, 0, sizeof b);
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* a version 4 UUID (RFC 9562) */
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    buf id = {0};
+    buf_add_z(&id, "SCALABLE_PUSH_QUERY_");
+    for (int i = 0; i < 16; i++) buf_printf(&id, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
+    str out = arena_str(a, buf_str(&id));
+    buf_free(&id);
+    return out;
+}
+
+exec_begin host_begin_push(host *h, const sql_session *session, const sql_result *r, arena *mem, exec_stream *s,
+                           str statement)
 {
     const planned *p = r->push;
-    return host_begin_rows(h, p->root, p->schema, p->result_keys, false, EXEC_PUSH, transient_id(mem, r->push_id), mem,
-                           s, statement);
+    str id = is_scalable(session, p->root) ? scalable_id(mem) : transient_id(mem, r->push_id);
+    return host_begin_rows(h, p->root, p->schema, p->result_keys, false, EXEC_PUSH, id, mem, s, statement);
 }
