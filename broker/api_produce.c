@@ -1,4 +1,6 @@
 /* Produce: check, append, and for acks=all wait for the disk. */
+#include <stdlib.h>
+
 #include "base/check.h"
 #include "broker/api.h"
 #include "broker/txn.h"
@@ -14,6 +16,10 @@ typedef struct produce_partition {
     kafka_error error;
     const char *message;
     plog_appended out;
+    batch_checked checked;
+    batch_rules rules;
+    plog *log;
+    uint8_t *copy; /* of the records, when they are checked elsewhere */
     int32_t *bad; /* indexes of records to blame */
     int bad_count;
 } produce_partition;
@@ -26,7 +32,10 @@ typedef struct produce_topic {
 } produce_topic;
 
 struct produce {
+    broker_work work;
     request *q;
+    int16_t version;
+    int64_t now_ms;
     str transactional_id; /* p == NULL: none */
     int16_t acks;
     int32_t topics_len;
@@ -35,8 +44,11 @@ struct produce {
     int64_t producer_id; /* of the first transactional batch; -1 */
 };
 
+enum { PRODUCE_PARTITIONS_MAX = 100000 };
+
 static bool decode(request *q, produce *w)
 {
+    int64_t partitions = 0;
     wire_in *in = &q->in;
     w->transactional_id = wire_nstr(in);
     w->acks = wire_i16(in);
@@ -51,6 +63,9 @@ static bool decode(request *q, produce *w)
         else
             t->name = arena_str(q->a, wire_str(in));
         t->partitions_len = wire_len(in, 6);
+        /* No client names so many; an entry of six bytes must not cost hundreds. */
+        partitions += t->partitions_len;
+        if (partitions > PRODUCE_PARTITIONS_MAX) return false;
         t->partitions = ARENA_ARRAY(q->a, produce_partition, (size_t)t->partitions_len + 1);
         for (int32_t k = 0; k < t->partitions_len && !wire_failed(in); k++) {
             t->partitions[k] = (produce_partition){.of = w, .index = wire_i32(in), .records = wire_nblob(in)};
@@ -124,35 +139,48 @@ static kafka_error check_producer(request *q, produce *w, const produce_partitio
                              pp->index, q->version);
 }
 
-static void append(request *q, produce *w, produce_topic *t, produce_partition *pp)
+/* Finds the log; what is wrong with the place is known before the batch is looked at. */
+static void prepare(request *q, produce *w, produce_topic *t, produce_partition *pp)
 {
     diag d = {0};
     pp->out = (plog_appended){.base_offset = -1, .append_time_ms = -1, .log_start = -1};
     pp->error = find_partition(q, w, t, pp);
     if (pp->error != KAFKA_NONE) return;
-    plog *log = broker_partition_log(pp->p, &d);
-    if (!log) {
+    pp->log = broker_partition_log(pp->p, &d);
+    if (pp->log)
+        pp->rules = plog_rules(pp->log);
+    else
         pp->error = atomic_load(&pp->p->gone) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_KAFKA_STORAGE_ERROR;
-        return;
-    }
-    batch_rules rules = plog_rules(log);
-    batch_checked checked = {0};
-    uint8_t *bytes = (uint8_t *)(uintptr_t)pp->records.p; /* the frame is ours to write to */
-    if (batch_check(bytes, pp->records.n, &rules, q->version, q->b->now.wall_ms, &checked)) {
-        pp->error = check_producer(q, w, pp, &checked.header);
-        if (pp->error == KAFKA_NONE && !plog_append(log, &checked, PLOG_CLIENT, q->b->now.wall_ms, &pp->out)) {
+}
+
+/* The check of one batch; touches nothing but its partition's entry, so that it may run on another thread. */
+static void check_batch(const produce *w, produce_partition *pp)
+{
+    if (pp->error != KAFKA_NONE) return;
+    /* The frame is ours to write to. */
+    uint8_t *bytes = pp->copy ? pp->copy : (uint8_t *)(uintptr_t)pp->records.p;
+    batch_check(bytes, pp->records.n, &pp->rules, w->version, w->now_ms, &pp->checked);
+}
+
+static void append(request *q, produce *w, produce_partition *pp)
+{
+    batch_checked *checked = &pp->checked;
+    if (pp->error != KAFKA_NONE) return;
+    if (checked->error == KAFKA_NONE) {
+        pp->error = check_producer(q, w, pp, &checked->header);
+        if (pp->error == KAFKA_NONE && !plog_append(pp->log, checked, PLOG_CLIENT, q->b->now.wall_ms, &pp->out)) {
             pp->error = pp->out.error;
             pp->message = pp->out.message;
         }
         if (pp->error == KAFKA_NONE) partition_note_append(pp->p);
     } else {
-        pp->error = checked.error;
-        pp->message = checked.message;
-        pp->bad_count = checked.bad_count;
-        pp->bad = ARENA_ARRAY(q->a, int32_t, (size_t)checked.bad_count + 1);
-        memcpy(pp->bad, checked.bad, (size_t)checked.bad_count * sizeof pp->bad[0]);
+        pp->error = checked->error;
+        pp->message = checked->message;
+        pp->bad_count = checked->bad_count;
+        pp->bad = ARENA_ARRAY(q->a, int32_t, (size_t)checked->bad_count + 1);
+        memcpy(pp->bad, checked->bad, (size_t)checked->bad_count * sizeof pp->bad[0]);
     }
-    batch_checked_free(&checked);
+    batch_checked_free(checked);
 }
 
 static void put_partition(request *q, const produce_partition *pp)
@@ -227,24 +255,87 @@ static void wait_for_disk(produce *w, produce_partition *pp)
     pp->p = NULL;
 }
 
+/* Calls fn for every partition of the request. */
+#define EACH_PARTITION(w, t, pp)                                                                                       \
+    for (produce_topic *t = (w)->topics; t < (w)->topics + (w)->topics_len; t++)                                       \
+        for (produce_partition *pp = t->partitions; pp < t->partitions + t->partitions_len; pp++)
+
+/* Compressed batches above this size are checked on another thread: unpacking them would hold the loop up. */
+enum { CHECK_ELSEWHERE_BYTES = 64 << 10 };
+
+static bool is_heavy(const produce_partition *pp)
+{
+    batch_header h;
+    return pp->error == KAFKA_NONE && pp->records.n > CHECK_ELSEWHERE_BYTES && peek(pp->records, &h) &&
+           batch_codec_of(&h) != CODEC_NONE;
+}
+
+/* Everything is checked: append, then wait for the disk. true: the request is answered in w->q. */
+static bool append_all(produce *w)
+{
+    EACH_PARTITION(w, t, pp)
+    {
+        append(w->q, w, pp);
+        free(pp->copy);
+        pp->copy = NULL;
+    }
+    EACH_PARTITION(w, t, pp) wait_for_disk(w, pp);
+    return w->waiting == 0;
+}
+
+static void check_all(broker_work *work)
+{
+    produce *w = container_of(work, produce, work);
+    EACH_PARTITION(w, t, pp) check_batch(w, pp);
+}
+
+static void on_checked(broker_work *work, broker_time now)
+{
+    produce *w = container_of(work, produce, work);
+    w->q->checking = false;
+    /* Produce requests behind this one may be appended now. */
+    request_progress(w->q);
+    if (append_all(w)) request_done(w->q, answer(w));
+}
+
+/* The frame is only there until the handler returns: the batches are copied. */
+static api_outcome check_elsewhere(produce *w)
+{
+    request *q = w->q;
+    EACH_PARTITION(w, t, pp)
+    {
+        if (pp->error != KAFKA_NONE || !pp->records.p) continue;
+        pp->copy = malloc(pp->records.n + 1);
+        check(pp->copy);
+        memcpy(pp->copy, pp->records.p, pp->records.n);
+    }
+    if (w->transactional_id.p) w->transactional_id = arena_str(q->a, w->transactional_id);
+    q->checking = true;
+    w->work = (broker_work){check_all, on_checked};
+    q->b->hooks->work(q->b->hooks->user, &w->work);
+    return API_PARKED;
+}
+
 api_outcome api_produce(request *q)
 {
     produce *w = ARENA_NEW(q->a, produce);
     w->q = q;
+    w->version = q->version;
+    w->now_ms = q->b->now.wall_ms;
     w->producer_id = -1;
     if (!decode(q, w)) return API_MALFORMED;
     kafka_error error = check_request(w);
-    for (int32_t i = 0; i < w->topics_len; i++) {
-        for (int32_t k = 0; k < w->topics[i].partitions_len; k++) {
-            produce_partition *pp = &w->topics[i].partitions[k];
-            if (error == KAFKA_NONE)
-                append(q, w, &w->topics[i], pp);
-            else
-                pp->error = error;
-        }
+    bool heavy = false;
+    EACH_PARTITION(w, t, pp)
+    {
+        if (error == KAFKA_NONE)
+            prepare(q, w, t, pp);
+        else
+            pp->error = error;
+        heavy = heavy || is_heavy(pp);
     }
-    for (int32_t i = 0; i < w->topics_len; i++)
-        for (int32_t k = 0; k < w->topics[i].partitions_len; k++) wait_for_disk(w, &w->topics[i].partitions[k]);
-    if (w->waiting > 0) return API_PARKED;
+    if (heavy && q->b->hooks->work) return check_elsewhere(w);
+    EACH_PARTITION(w, t, pp) check_batch(w, pp);
+    if (!append_all(w)) return API_PARKED;
     return answer(w) ? API_SILENT : API_ANSWERED;
 }

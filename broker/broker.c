@@ -173,6 +173,13 @@ void broker_run(broker *b, broker_time now)
     broker_settle(b);
 }
 
+void broker_work_done(broker *b, broker_work *w, broker_time now)
+{
+    broker_enter(b, now);
+    w->done(w, b->now);
+    broker_settle(b);
+}
+
 int64_t broker_next_deadline(const broker *b)
 {
     return delay_next(&b->timers);

@@ -19,6 +19,7 @@
  *     broker_open; per connection broker_conn_open, for each frame broker_conn_request, then broker_conn_take until
  * NULL     (also when hooks.conn_ready says so), broker_response_free after the bytes went out, broker_conn_close;
  *     hooks.sync -> on a sync thread broker_partition_sync, then on the loop thread broker_sync_done;
+ *     hooks.work -> on any other thread w->run(w), then on the loop thread broker_work_done;
  *     hooks.wake or broker_next_deadline reached -> broker_run; at the end broker_close.
  */
 #ifndef BROKER_BROKER_H
@@ -61,7 +62,16 @@ typedef struct broker_options {
 } broker_options;
 
 /*
- * What the broker asks of the server. `user` is handed back. conn_ready and sync are called on the loop thread,
+ * A piece of computing that would hold the loop thread up (the check of a large compressed batch). Owned by
+ * the broker.
+ */
+typedef struct broker_work {
+    void (*run)(struct broker_work *w); /* on any other thread */
+    void (*done)(struct broker_work *w, broker_time now); /* by broker_work_done */
+} broker_work;
+
+/*
+ * What the broker asks of the server. `user` is handed back. conn_ready, sync and work are called on the loop thread,
  * possibly from inside a broker function (never inside broker_open): they may only note the fact and may not call
  * the broker.
  */
@@ -75,6 +85,11 @@ typedef struct broker_hooks {
      * at the end of broker_conn_request and broker_run itself (tests, tools).
      */
     void (*sync)(void *user, broker_partition *p);
+    /*
+     * Have w->run(w) called on another thread and then broker_work_done on the loop thread; several may be under
+     * way. NULL: the loop thread does such work itself.
+     */
+    void (*work)(void *user, broker_work *w);
     /*
      * From any thread: have broker_run called on the loop thread soon. Not repeated until broker_run ran.
      * NULL is allowed.
@@ -91,7 +106,11 @@ typedef struct broker_hooks {
 broker *broker_open(fs *files, str data_dir, const broker_options *options, const broker_hooks *hooks, broker_time now,
                     diag *d);
 
-/* Syncs and marks the stop as clean; all connections must be closed and all references given back. NULL is allowed. */
+/*
+ * Syncs and marks the stop as clean. Before it all connections are closed, all references given back, and the
+ * threads that ran hooks.sync and hooks.work are done (work that was asked for has been reported; syncs need not
+ * be). NULL is allowed.
+ */
 void broker_close(broker *b);
 
 /*
@@ -105,6 +124,9 @@ int64_t broker_next_deadline(const broker *b);
 
 /* Reports the end of a sync that hooks.sync asked for; ok is broker_partition_sync's result. */
 void broker_sync_done(broker *b, broker_partition *p, bool ok, broker_time now);
+
+/* Reports the end of a w->run that hooks.work asked for. */
+void broker_work_done(broker *b, broker_work *w, broker_time now);
 
 /* Any thread: runs fn(arg, now) in the next broker_run and asks for one through hooks.wake. */
 void broker_post(broker *b, void (*fn)(void *arg, broker_time now), void *arg);

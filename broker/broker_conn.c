@@ -150,6 +150,11 @@ void request_done(request *q, bool silent)
         request_free(q);
 }
 
+void request_progress(request *q)
+{
+    if (q->c) activate(q->c);
+}
+
 /* Reads the header and runs the handler. false: the connection is to be closed. */
 static bool run(request *q, const uint8_t *frame, size_t n)
 {
@@ -178,7 +183,7 @@ static bool may_run(const broker_conn *c, const request *q)
 {
     for (const request *before = c->head; before != q; before = before->next) {
         if (before->state == REQUEST_DONE || before->state == REQUEST_SILENT) continue;
-        if (before->state == REQUEST_QUEUED || before->key != 0 || q->key != 0) return false;
+        if (before->state == REQUEST_QUEUED || before->key != 0 || q->key != 0 || before->checking) return false;
     }
     return true;
 }

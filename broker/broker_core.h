@@ -164,6 +164,7 @@ typedef struct request {
     size_t frame_len;
     request_state state;
     bool close; /* the connection is closed after this one */
+    bool checking; /* Produce: its batches are being checked elsewhere and not appended yet */
     bool unsupported; /* ApiVersions in a version that does not exist */
     buf bytes;
     wire_out out;
@@ -278,6 +279,8 @@ void request_begin(request *q);
 void request_add_extent(request *q, plog_extent e);
 /* The response of a parked request is written, or (silent) none is to be sent. */
 void request_done(request *q, bool silent);
+/* What waits behind a request may have become runnable. */
+void request_progress(request *q);
 /* Bytes written so far, extents included. */
 size_t request_size(const request *q);
 /* Runs everything that became runnable: touched partitions, inline syncs, connections' next requests. */

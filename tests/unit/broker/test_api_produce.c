@@ -430,10 +430,79 @@ START_TEST(acks_all_waits_for_a_sync_that_later_requests_share)
 }
 END_TEST
 
+static broker_work *work_asked;
+static void note_work(void *user, broker_work *w)
+{
+    ck_assert_ptr_null(work_asked);
+    work_asked = w;
+}
+
+START_TEST(a_large_compressed_batch_is_checked_elsewhere_and_keeps_its_place)
+{
+    up();
+    bench_create_topic(&t, "x", 1);
+    t.hooks.work = note_work;
+    work_asked = NULL;
+    batch_options options = batch_options_plain();
+    options.codec = CODEC_LZ4;
+    batch_builder builder = {0};
+    diag d = {0};
+    buf large = {0}, small = {0}, noise = {0};
+    for (uint32_t i = 0; i < 40000; i++) write_i32(&noise, (int32_t)(i * 2654435761u));
+    batch_begin(&builder, &options);
+    batch_record r = {STR("k"), buf_str(&noise), t.now.wall_ms, NULL, 0};
+    batch_add(&builder, &r);
+    uint8_t *data;
+    size_t size;
+    ck_assert(batch_finish(&builder, &data, &size, &d));
+    buf_add(&large, data, size);
+    ck_assert_uint_gt(large.len, 64 << 10);
+    options.codec = CODEC_NONE;
+    bench_batch(&small, &options, "v", 1, t.now.wall_ms);
+    wire_in in;
+    for (int hang_up = 0; hang_up < 2; hang_up++) {
+        begin_produce(7, NULL, 1, &large);
+        bench_send(&t, 0);
+        ck_assert_ptr_nonnull(work_asked);
+        begin_produce(7, NULL, 1, &small);
+        bench_send(&t, 0);
+        ck_assert(!bench_take(&t, 0, &in));
+        if (hang_up) bench_hang_up(&t, 0);
+        broker_work *w = work_asked;
+        work_asked = NULL;
+        w->run(w);
+        broker_work_done(t.b, w, t.now);
+        for (int i = 0; i < 2 && !hang_up; i++) {
+            ck_assert(bench_take(&t, 0, &in));
+            wire_len(&in, 1);
+            wire_str(&in);
+            wire_len(&in, 1);
+            wire_i32(&in);
+            ck_assert_int_eq(wire_i16(&in), 0);
+            ck_assert_int_eq(wire_i64(&in), i);
+        }
+    }
+    /* What was on its way when the connection went is appended; what waited behind it is not. */
+    int64_t high;
+    buf records = {0};
+    ck_assert_int_eq(bench_fetch(&t, "x", 0, 0, false, &records, &high, NULL, NULL), 0);
+    ck_assert_int_eq(high, 3);
+    ck_assert_int_eq(bench_count(&records), 3);
+    t.hooks.work = NULL;
+    batch_builder_free(&builder);
+    buf_free(&large);
+    buf_free(&small);
+    buf_free(&noise);
+    buf_free(&records);
+    bench_close(&t);
+}
+END_TEST
+
 UNIT_MAIN("broker/api_produce", api_versions_lists_the_table_in_every_version,
           api_versions_too_new_is_answered_with_version_0_and_error_35, api_versions_refuses_an_odd_software_name,
           what_is_no_request_closes_the_connection, metadata_makes_a_named_topic_in_every_version,
           metadata_finds_topics_by_id_and_names_unknown_ids, what_was_produced_is_fetched_byte_for_byte,
           produce_answers_each_mistake_with_its_code, produce_works_in_every_version,
           acks_0_is_never_answered_and_its_failure_closes_the_connection,
-          acks_all_waits_for_a_sync_that_later_requests_share)
+          acks_all_waits_for_a_sync_that_later_requests_share,
+          a_large_compressed_batch_is_checked_elsewhere_and_keeps_its_place)
