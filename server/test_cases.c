@@ -208,7 +208,8 @@ static void set_properties(test_run *r, const json_value *list)
     for (uint32_t i = 0; list && list->kind == JSON_OBJECT && i < list->count; i++) {
         diag ignored = {0};
         const json_value *v = &list->members[i].value;
-        settings_set(&r->session.settings, list->members[i].name, NO_SPAN, v->kind == JSON_STRING ? v->text : v->source, NO_SPAN, &ignored);
+        settings_set(&r->session.settings, list->members[i].name, NO_SPAN, v->kind == JSON_STRING ? v->text : v->source,
+                     NO_SPAN, &ignored);
     }
 }
 

@@ -55,11 +55,10 @@ static bool encode_kafka(const column *c, const json_value *v, buf *out, diag *d
         out->len += got;
         return true;
     }
-    default:
-        buf_add_str(out, plain_text(v));
-        return true;
+    default: buf_add_str(out, plain_text(v)); return true;
     }
-    return diag_set(d, DIAG_INVALID, "%.*s is no %s", STR_ARG(plain_text(v)), kind == TYPE_BYTES ? "base64 text" : "number");
+    return diag_set(d, DIAG_INVALID, "%.*s is no %s", STR_ARG(plain_text(v)),
+                    kind == TYPE_BYTES ? "base64 text" : "number");
 }
 
 bool test_encode(const source *src, bool key, const json_value *v, buf *out, bool *null, diag *d)
@@ -68,20 +67,14 @@ bool test_encode(const source *src, bool key, const json_value *v, buf *out, boo
     if (*null) return true;
     format_kind kind = !src ? FORMAT_KAFKA : key ? src->key_format.spec.kind : src->value_format.spec.kind;
     switch (kind) {
-    case FORMAT_JSON:
-        buf_add_str(out, v->source);
-        return true;
-    case FORMAT_KAFKA:
-        return encode_kafka(src ? only_column(src, key) : NULL, v, out, d);
+    case FORMAT_JSON: buf_add_str(out, v->source); return true;
+    case FORMAT_KAFKA: return encode_kafka(src ? only_column(src, key) : NULL, v, out, d);
     case FORMAT_NONE:
-    case FORMAT_DELIMITED:
-        buf_add_str(out, plain_text(v));
-        return true;
+    case FORMAT_DELIMITED: buf_add_str(out, plain_text(v)); return true;
     case FORMAT_JSON_SR:
     case FORMAT_AVRO:
     case FORMAT_PROTOBUF:
-    case FORMAT_PROTOBUF_NOSR:
-        break;
+    case FORMAT_PROTOBUF_NOSR: break;
     }
     return diag_set(d, DIAG_UNSUPPORTED, "The format %s is not supported yet", format_rules_of(kind)->name);
 }
@@ -106,8 +99,10 @@ static void decode_json(str bytes, json_out *out)
     arena *a = arena_new();
     diag d = {0};
     json_value *v = json_parse(a, bytes, NULL, &d);
-    if (v) json_out_raw(out, v->source);
-    else decode_text(bytes, out);
+    if (v)
+        json_out_raw(out, v->source);
+    else
+        decode_text(bytes, out);
     arena_free(a);
 }
 
@@ -140,7 +135,10 @@ void test_decode(const source *src, bool key, str bytes, bool null, json_out *ou
         return;
     }
     format_kind kind = !src ? FORMAT_NONE : key ? src->key_format.spec.kind : src->value_format.spec.kind;
-    if (kind == FORMAT_JSON) decode_json(bytes, out);
-    else if (kind == FORMAT_KAFKA) decode_kafka(only_column(src, key), bytes, out);
-    else decode_text(bytes, out);
+    if (kind == FORMAT_JSON)
+        decode_json(bytes, out);
+    else if (kind == FORMAT_KAFKA)
+        decode_kafka(only_column(src, key), bytes, out);
+    else
+        decode_text(bytes, out);
 }

@@ -103,8 +103,8 @@ typedef struct test_feed {
     int input_count;
     const test_turn *turns;
     int turn_count;
-    int at;        /* the next turn */
-    int out;       /* turns in the unreleased batch */
+    int at; /* the next turn */
+    int out; /* turns in the unreleased batch */
 } test_feed;
 
 /* The next run of turns of one input and partition, when it is that input's turn. */
@@ -164,7 +164,8 @@ static int feed_partitions(io_feed *base, int index, const io_partition **out)
 
 static const io_feed_ops feed_ops = {feed_read, feed_release, feed_may_pass, feed_seek, feed_partitions};
 
-io_feed *test_feed_new(arena *a, const test_topic *const *topics, int input_count, const test_turn *turns, int turn_count)
+io_feed *test_feed_new(arena *a, const test_topic *const *topics, int input_count, const test_turn *turns,
+                       int turn_count)
 {
     test_feed *f = ARENA_NEW(a, test_feed);
     *f = (test_feed){.base = {&feed_ops}, .a = a, .input_count = input_count, .turns = turns, .turn_count = turn_count};
@@ -174,7 +175,8 @@ io_feed *test_feed_new(arena *a, const test_topic *const *topics, int input_coun
         in->partition_count = topics[i]->partitions;
         in->partitions = ARENA_ARRAY(a, io_partition, (size_t)in->partition_count);
         for (int k = 0; k < in->partition_count; k++) {
-            in->partitions[k] = (io_partition){.partition = k, .start_offset = 0, .end_offset = topics[i]->next_offset[k]};
+            in->partitions[k] =
+                (io_partition){.partition = k, .start_offset = 0, .end_offset = topics[i]->next_offset[k]};
         }
     }
     return &f->base;
@@ -222,8 +224,9 @@ static void sink_dropped(io_sink *base, int64_t generation)
 {
 }
 
-static bool sink_recover(io_sink *base, int64_t stored, const io_output_position *outputs, int output_count, int64_t *generation,
-                         const io_input_position **inputs, int *input_count, bool (*apply)(void *ctx, const io_change *c, diag *d), void *ctx, diag *d)
+static bool sink_recover(io_sink *base, int64_t stored, const io_output_position *outputs, int output_count,
+                         int64_t *generation, const io_input_position **inputs, int *input_count,
+                         bool (*apply)(void *ctx, const io_change *c, diag *d), void *ctx, diag *d)
 {
     *generation = stored;
     *inputs = NULL;

@@ -1,7 +1,8 @@
 /*
  * server/test_log.h - topics in memory for `weir test`: what replaces the log, and the engine's seams over it.
  *
- * Topics of one case live in the case's arena; one thread. Records keep the order in which they were produced, across partitions.
+ * Topics of one case live in the case's arena; one thread. Records keep the order in which they were produced, across
+ * partitions.
  */
 #ifndef SERVER_TEST_LOG_H
 #define SERVER_TEST_LOG_H
@@ -25,9 +26,9 @@ typedef struct test_topic {
     test_record *records; /* in the order of production */
     int count, cap;
     int64_t *next_offset; /* by partition */
-    bool has_inputs;      /* the case gives records of it */
-    int first_input;      /* the first of them */
-    int spread;           /* where the next record without a key goes */
+    bool has_inputs; /* the case gives records of it */
+    int first_input; /* the first of them */
+    int spread; /* where the next record without a key goes */
 } test_topic;
 
 /* All topics of a case. */
@@ -55,7 +56,8 @@ typedef struct test_turn {
 } test_turn;
 
 /* A feed that hands out the turns in their order. */
-io_feed *test_feed_new(arena *a, const test_topic *const *topics, int input_count, const test_turn *turns, int turn_count);
+io_feed *test_feed_new(arena *a, const test_topic *const *topics, int input_count, const test_turn *turns,
+                       int turn_count);
 
 /* A sink over the log; outputs are numbered as the query numbers its sinks. */
 io_sink *test_sink_new(test_log *l, const str *topics, int count);

@@ -74,13 +74,16 @@ static bool encode_side(test_run *r, const effect *e, bool key, buf *out, diag *
     vec *cols = ARENA_ARRAY(r->a, vec, (size_t)s->count + 1);
     for (int i = 0; i < s->count; i++) {
         cols[i] = vec_new(r->a, s->columns[i].type, 1);
-        if (e->values[i].null) vec_set_null(&cols[i], 0);
-        else vec_set(&cols[i], 0, e->values[i]);
+        if (e->values[i].null)
+            vec_set_null(&cols[i], 0);
+        else
+            vec_set(&cols[i], 0, e->values[i]);
     }
     format_codec *codec = format_open(r->a, &f->spec, s, key ? FORMAT_KEY : FORMAT_VALUE, NULL, d);
     str message;
     if (!codec) return false;
-    return format_write(codec, cols, 0, out, &message) || diag_set(d, DIAG_INVALID, "Could not serialize %s: %.*s", key ? "key" : "value", STR_ARG(message));
+    return format_write(codec, cols, 0, out, &message) ||
+           diag_set(d, DIAG_INVALID, "Could not serialize %s: %.*s", key ? "key" : "value", STR_ARG(message));
 }
 
 static bool insert_row(test_run *r, const effect *e, diag *d)
@@ -91,7 +94,11 @@ static bool insert_row(test_run *r, const effect *e, diag *d)
     ok = ok && (e->key_null || encode_side(r, e, true, &key, d)) && encode_side(r, e, false, &row, d);
     if (ok) {
         test_log_append(&r->log, t,
-                        &(io_out){.key = buf_str(&key), .value = buf_str(&row), .key_null = e->key_null, .partition = -1, .timestamp = e->rowtime});
+                        &(io_out){.key = buf_str(&key),
+                                  .value = buf_str(&row),
+                                  .key_null = e->key_null,
+                                  .partition = -1,
+                                  .timestamp = e->rowtime});
     }
     buf_free(&key);
     buf_free(&row);
@@ -102,23 +109,18 @@ static bool apply(test_run *r, const effect *e, diag *d)
 {
     switch (e->kind) {
     case EFFECT_CREATE_TOPIC:
-        if (!test_log_find(&r->log, e->topic)) test_log_create(&r->log, e->topic, e->partitions, e->replicas > 0 ? e->replicas : 1);
+        if (!test_log_find(&r->log, e->topic))
+            test_log_create(&r->log, e->topic, e->partitions, e->replicas > 0 ? e->replicas : 1);
         return true;
-    case EFFECT_DELETE_TOPIC:
-        test_log_delete(&r->log, e->topic);
-        return true;
+    case EFFECT_DELETE_TOPIC: test_log_delete(&r->log, e->topic); return true;
     case EFFECT_START_QUERY:
-    case EFFECT_REPLACE_QUERY:
-        r->next_id++;
-        return query_check(e->query->plan, d);
-    case EFFECT_INSERT:
-        return insert_row(r, e, d);
+    case EFFECT_REPLACE_QUERY: r->next_id++; return query_check(e->query->plan, d);
+    case EFFECT_INSERT: return insert_row(r, e, d);
     case EFFECT_REGISTER_SCHEMA:
     case EFFECT_DELETE_SCHEMAS:
     case EFFECT_STOP_QUERY:
     case EFFECT_PAUSE_QUERY:
-    case EFFECT_RESUME_QUERY:
-        return true;
+    case EFFECT_RESUME_QUERY: return true;
     }
     check_unreachable();
 }
@@ -177,7 +179,8 @@ static headers input_headers(test_run *r, const json_value *list)
         static const column bytes_column = {.name = {"VALUE", 5}, .type = &bytes_type, .role = COLUMN_VALUE};
         static const schema bytes_schema = {.columns = &bytes_column, .count = 1};
         source as_bytes = {.schema = &bytes_schema, .value_format = {.spec = {.kind = FORMAT_KAFKA}}};
-        if (!items[i].value_null && test_encode(&as_bytes, false, &raw, &bytes, &null, &ignored)) items[i].value = arena_str(r->a, buf_str(&bytes));
+        if (!items[i].value_null && test_encode(&as_bytes, false, &raw, &bytes, &null, &ignored))
+            items[i].value = arena_str(r->a, buf_str(&bytes));
         buf_free(&bytes);
     }
     return (headers){n, items};
@@ -189,7 +192,9 @@ static void add_window(const source *src, const json_value *window, buf *key)
     if (!window || window->kind != JSON_OBJECT) return;
     str kind = STR("");
     json_as_str(json_getz(window, "type"), &kind);
-    window_kind w = src && src->schema->window != WINDOW_NONE ? src->schema->window : str_ieq(kind, STR("session")) ? WINDOW_SESSION : WINDOW_TUMBLING;
+    window_kind w = src && src->schema->window != WINDOW_NONE ? src->schema->window
+                    : str_ieq(kind, STR("session"))           ? WINDOW_SESSION
+                                                              : WINDOW_TUMBLING;
     format_add_window(w, number_of(json_getz(window, "start"), 0), number_of(json_getz(window, "end"), 0), key);
 }
 
@@ -204,7 +209,8 @@ bool test_run_input(test_run *r, const json_value *input, diag *d)
     t->has_inputs = true;
     buf key = {0}, row = {0};
     headers h = input_headers(r, json_getz(input, "headers"));
-    io_out out = {.partition = -1, .timestamp = number_of(json_getz(input, "timestamp"), 0), .headers = h.n ? &h : NULL};
+    io_out out = {
+        .partition = -1, .timestamp = number_of(json_getz(input, "timestamp"), 0), .headers = h.n ? &h : NULL};
     bool ok = test_encode(src, true, json_getz(input, "key"), &key, &out.key_null, d) &&
               test_encode(src, false, json_getz(input, "value"), &row, &out.value_null, d);
     if (ok) {
@@ -234,7 +240,9 @@ static int topic_partitions(void *ctx, str topic)
     return t ? t->partitions : 0;
 }
 
-/* Turns of the given records, in the order of `inputs` for topics that have some, then what the other topics contain. */
+/*
+ * Turns of the given records, in the order of `inputs` for topics that have some, then what the other topics contain.
+ */
 static test_turn *make_turns(const query_world *w, const test_topic *const *topics, int count, int *turn_count)
 {
     test_run *r = w->run;
@@ -277,15 +285,16 @@ static bool run_query(test_run *r, const catalog_query *cq, const json_value *in
     query_world world = {r, inputs, NULL};
     str *topics = ARENA_ARRAY(r->a, str, 1);
     topics[0] = cq->sink_topic;
-    query_options options = {.id = cq->id,
-                             .single_task = true,
-                             .cache_bytes = 0,
-                             .fail_on_bad_record = settings_bool(&r->session.settings, "ksql.fail.on.deserialization.error"),
-                             .fail_on_bad_timestamp = settings_bool(&r->session.settings, "ksql.timestamp.throw.on.invalid"),
-                             .sink = test_sink_new(&r->log, topics, 1),
-                             .feed = make_feed,
-                             .topic_partitions = topic_partitions,
-                             .ctx = &world};
+    query_options options = {
+        .id = cq->id,
+        .single_task = true,
+        .cache_bytes = 0,
+        .fail_on_bad_record = settings_bool(&r->session.settings, "ksql.fail.on.deserialization.error"),
+        .fail_on_bad_timestamp = settings_bool(&r->session.settings, "ksql.timestamp.throw.on.invalid"),
+        .sink = test_sink_new(&r->log, topics, 1),
+        .feed = make_feed,
+        .topic_partitions = topic_partitions,
+        .ctx = &world};
     query *q = query_new(cq->plan, &options, d);
     if (!q) return false;
     task_status status = TASK_MORE;

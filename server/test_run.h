@@ -27,7 +27,7 @@ typedef struct test_run {
     test_owner *owners;
     int owner_count;
     int64_t next_id; /* of queries */
-    int64_t now_ms;  /* the case's begin: all that UNIX_TIMESTAMP() and INSERT VALUES see of a clock */
+    int64_t now_ms; /* the case's begin: all that UNIX_TIMESTAMP() and INSERT VALUES see of a clock */
 } test_run;
 
 /* Begins a case with the given arena. */

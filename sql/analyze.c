@@ -30,17 +30,21 @@ static bool add_source(analysis *an, const ast_source *from, diag *d)
     for (int i = 0; i < an->source_count; i++) {
         if (an->sources[i].src == src) {
             if (an->source_count > 1) {
-                return diag_at(d, from->at, DIAG_STATEMENT, "N-way joins do not support multiple occurrences of the same source. Source: '%.*s'.",
+                return diag_at(d, from->at, DIAG_STATEMENT,
+                               "N-way joins do not support multiple occurrences of the same source. Source: '%.*s'.",
                                STR_ARG(src->name));
             }
-            return diag_at(d, from->at, DIAG_STATEMENT, "Can not join '%.*s' to '%.*s': self joins are not yet supported.", STR_ARG(src->name),
+            return diag_at(d, from->at, DIAG_STATEMENT,
+                           "Can not join '%.*s' to '%.*s': self joins are not yet supported.", STR_ARG(src->name),
                            STR_ARG(src->name));
         }
         if (str_eq(an->sources[i].alias, from->alias.text)) {
-            return diag_at(d, from->alias.at, DIAG_STATEMENT, "The alias %.*s is used twice.", STR_ARG(from->alias.text));
+            return diag_at(d, from->alias.at, DIAG_STATEMENT, "The alias %.*s is used twice.",
+                           STR_ARG(from->alias.text));
         }
     }
-    if (an->source_count == ANALYSIS_SOURCES_MAX) return diag_at(d, from->at, DIAG_LIMIT, "A query has at most %d sources.", ANALYSIS_SOURCES_MAX);
+    if (an->source_count == ANALYSIS_SOURCES_MAX)
+        return diag_at(d, from->at, DIAG_LIMIT, "A query has at most %d sources.", ANALYSIS_SOURCES_MAX);
     an->sources[an->source_count++] = (analysis_source){from->alias.text, src, from->at};
     return true;
 }
@@ -139,11 +143,12 @@ static bool check_alias(const analysis *an, const analysis_item *item, diag *d)
     if (!pseudo_type(item->alias, &p)) return true;
     bool same = item->e->kind == AST_EXPR_COLUMN && str_eq(item->e->u.column.name.text, item->alias);
     if (!same) {
-        return diag_at(d, item->at, DIAG_STATEMENT, "`%s` is a reserved column name. You cannot use it as an alias for a column.",
-                       pseudo_name(p));
+        return diag_at(d, item->at, DIAG_STATEMENT,
+                       "`%s` is a reserved column name. You cannot use it as an alias for a column.", pseudo_name(p));
     }
     if (!an->persistent) return true;
-    return diag_at(d, item->at, DIAG_STATEMENT, "Reserved column name in select: `%s`. Please remove or alias the column.", pseudo_name(p));
+    return diag_at(d, item->at, DIAG_STATEMENT,
+                   "Reserved column name in select: `%s`. Please remove or alias the column.", pseudo_name(p));
 }
 
 static bool add_item(analysis *an, const ast_select_item *from, name_maker *names, diag *d)
@@ -154,13 +159,17 @@ static bool add_item(analysis *an, const ast_select_item *from, name_maker *name
         if (!from->source.text.p) return true;
         item->source = from->source.text;
         if (analysis_find_source(an, item->source) >= 0) return true;
-        return diag_at(d, from->source.at, DIAG_STATEMENT, "'%.*s' is not a valid stream/table name or alias.", STR_ARG(item->source));
+        return diag_at(d, from->source.at, DIAG_STATEMENT, "'%.*s' is not a valid stream/table name or alias.",
+                       STR_ARG(item->source));
     }
     if (!qualify(an, from->expr, &item->e, d)) return false;
     if (from->kind == AST_ITEM_STRUCT_STAR) return true;
-    if (item->aliased) item->alias = from->alias.text;
-    else if (item->e->kind == AST_EXPR_COLUMN) item->alias = column_alias(an, item->e);
-    else item->alias = name_maker_for(names, item->e);
+    if (item->aliased)
+        item->alias = from->alias.text;
+    else if (item->e->kind == AST_EXPR_COLUMN)
+        item->alias = column_alias(an, item->e);
+    else
+        item->alias = name_maker_for(names, item->e);
     return check_alias(an, item, d);
 }
 
@@ -239,12 +248,14 @@ static bool owner_of(const analysis *an, const ast_expr *e, int *owner, diag *d)
     owner_walk w = {an, -1, NULL};
     ast_expr_walk(e, visit_owner, &w);
     if (w.unknown) {
-        return diag_at(d, w.unknown->at, DIAG_STATEMENT, "JOIN ON column '%.*s' cannot be resolved.", STR_ARG(w.unknown->u.column.name.text));
+        return diag_at(d, w.unknown->at, DIAG_STATEMENT, "JOIN ON column '%.*s' cannot be resolved.",
+                       STR_ARG(w.unknown->u.column.name.text));
     }
     *owner = w.owner;
     if (w.owner >= 0) return true;
     return diag_at(d, e->at, DIAG_STATEMENT,
-                   "Invalid comparison expression in join. Each side of the join comparision must contain references from exactly one "
+                   "Invalid comparison expression in join. Each side of the join comparision must contain references "
+                   "from exactly one "
                    "source.");
 }
 
@@ -258,12 +269,15 @@ static bool check_windows(const analysis_source *l, const analysis_source *r, sp
 {
     window_kind x = l->src->schema->window, y = r->src->schema->window;
     if ((x == WINDOW_NONE) != (y == WINDOW_NONE)) {
-        return diag_at(d, at, DIAG_STATEMENT, "Can not join windowed source to non-windowed source.\n`%.*s` is %s windowed\n`%.*s` is %s windowed",
-                       STR_ARG(l->alias), window_name(x), STR_ARG(r->alias), window_name(y));
+        return diag_at(
+            d, at, DIAG_STATEMENT,
+            "Can not join windowed source to non-windowed source.\n`%.*s` is %s windowed\n`%.*s` is %s windowed",
+            STR_ARG(l->alias), window_name(x), STR_ARG(r->alias), window_name(y));
     }
     if ((x == WINDOW_SESSION) == (y == WINDOW_SESSION)) return true;
     return diag_at(d, at, DIAG_STATEMENT,
-                   "Incompatible windowed sources.\nLeft source: %s\nRight source: %s\nSession windowed sources can only be joined to other "
+                   "Incompatible windowed sources.\nLeft source: %s\nRight source: %s\nSession windowed sources can "
+                   "only be joined to other "
                    "session windowed sources.",
                    window_name(x), window_name(y));
 }
@@ -277,9 +291,11 @@ static bool check_criterion(const ast_expr *on, diag *d)
 {
     if (is_equality(on)) return true;
     if (on->kind == AST_EXPR_LOGIC && is_equality(on->u.binary.left) && is_equality(on->u.binary.right)) {
-        return diag_at(d, on->at, DIAG_STATEMENT, "Invalid join condition: joins on multiple conditions are not yet supported.");
+        return diag_at(d, on->at, DIAG_STATEMENT,
+                       "Invalid join condition: joins on multiple conditions are not yet supported.");
     }
-    if (on->kind == AST_EXPR_COMPARE) return diag_at(d, on->op_at, DIAG_STATEMENT, "Only equality join criteria is supported.");
+    if (on->kind == AST_EXPR_COMPARE)
+        return diag_at(d, on->op_at, DIAG_STATEMENT, "Only equality join criteria is supported.");
     return diag_at(d, on->at, DIAG_STATEMENT, "Unsupported join expression.");
 }
 
@@ -290,20 +306,24 @@ static bool add_join(analysis *an, const ast_join *from, diag *d)
     if (!check_criterion(from->on, d)) return false;
     const ast_expr *sides[2];
     int owners[2];
-    if (!qualify(an, from->on->u.binary.left, &sides[0], d) || !qualify(an, from->on->u.binary.right, &sides[1], d)) return false;
+    if (!qualify(an, from->on->u.binary.left, &sides[0], d) || !qualify(an, from->on->u.binary.right, &sides[1], d))
+        return false;
     if (!owner_of(an, sides[0], &owners[0], d) || !owner_of(an, sides[1], &owners[1], d)) return false;
     if (owners[0] == owners[1]) {
         return diag_at(d, from->on->at, DIAG_STATEMENT,
-                       "Each side of the join must reference exactly one source and not the same source. Left side references `%.*s` "
+                       "Each side of the join must reference exactly one source and not the same source. Left side "
+                       "references `%.*s` "
                        "and right references `%.*s`",
                        STR_ARG(an->sources[owners[0]].alias), STR_ARG(an->sources[owners[1]].alias));
     }
     if (!check_windows(&an->sources[owners[0]], &an->sources[owners[1]], from->at, d)) return false;
     if (owners[0] != added && owners[1] != added) {
         return diag_at(d, from->on->at, DIAG_STATEMENT,
-                       "A join criteria is expected to reference the source (`%.*s`) in the FROM clause, instead the right source references "
+                       "A join criteria is expected to reference the source (`%.*s`) in the FROM clause, instead the "
+                       "right source references "
                        "`%.*s` and the left source references `%.*s`",
-                       STR_ARG(an->sources[added].alias), STR_ARG(an->sources[owners[1]].alias), STR_ARG(an->sources[owners[0]].alias));
+                       STR_ARG(an->sources[added].alias), STR_ARG(an->sources[owners[1]].alias),
+                       STR_ARG(an->sources[owners[0]].alias));
     }
     bool flip = owners[0] == added;
     *j = (analysis_join){.kind = from->kind,
@@ -327,11 +347,13 @@ static bool check_group_by(analysis *an, diag *d)
     for (int i = 0; i < an->group_count; i++) {
         const ast_expr *bad = typeck_find_aggregate(an->group_by[i]);
         if (bad) {
-            return diag_at(d, bad->at, DIAG_STATEMENT, "GROUP BY does not support aggregate functions: %.*s is an aggregate function.",
+            return diag_at(d, bad->at, DIAG_STATEMENT,
+                           "GROUP BY does not support aggregate functions: %.*s is an aggregate function.",
                            STR_ARG(bad->u.call.function.text));
         }
         for (int k = 0; k < i; k++) {
-            if (ast_expr_equal(an->group_by[i], an->group_by[k])) return diag_at(d, an->group_by[i]->at, DIAG_STATEMENT, "Duplicate GROUP BY expression");
+            if (ast_expr_equal(an->group_by[i], an->group_by[k]))
+                return diag_at(d, an->group_by[i]->at, DIAG_STATEMENT, "Duplicate GROUP BY expression");
         }
     }
     return true;
@@ -349,7 +371,8 @@ static bool check_partition_by(analysis *an, diag *d)
         }
     }
     if (has_null && an->partition_count > 1) {
-        return diag_at(d, an->query->partition_at, DIAG_STATEMENT, "Cannot PARTITION BY multiple columns including NULL");
+        return diag_at(d, an->query->partition_at, DIAG_STATEMENT,
+                       "Cannot PARTITION BY multiple columns including NULL");
     }
     an->partition_null = has_null;
     if (an->partition_count && an->group_count) {
@@ -369,7 +392,8 @@ static bool check_kafka_values(const analysis *an, diag *d)
     for (int i = 0; i < an->source_count; i++) {
         if (an->sources[i].src->value_format.spec.kind != FORMAT_KAFKA) continue;
         if (an->source_count == 1 && !an->query->grouped) continue;
-        diag_at(d, an->sources[i].at, DIAG_STATEMENT, "Source(s) %.*s are using the 'KAFKA' value format. This format does not yet support %s.",
+        diag_at(d, an->sources[i].at, DIAG_STATEMENT,
+                "Source(s) %.*s are using the 'KAFKA' value format. This format does not yet support %s.",
                 STR_ARG(an->sources[i].alias), an->source_count > 1 ? "JOIN" : "GROUP BY");
         return diag_hint(d, "Copy it to a stream with another VALUE_FORMAT first.");
     }
@@ -384,17 +408,23 @@ static bool check_clauses(analysis *an, diag *d)
     if (an->table_functions && an->aggregates) {
         return diag_at(d, q->at, DIAG_STATEMENT, "Table functions cannot be used with aggregations.");
     }
-    if (an->table_functions && table) return diag_at(d, an->sources[0].at, DIAG_STATEMENT, "Table source is not supported with table functions");
-    if (q->window && !an->group_count) return diag_at(d, q->window->at, DIAG_STATEMENT, "WINDOW clause requires a GROUP BY clause.");
-    if (q->having && !an->aggregates) return diag_at(d, q->having_at, DIAG_STATEMENT, "HAVING requires a GROUP BY clause.");
+    if (an->table_functions && table)
+        return diag_at(d, an->sources[0].at, DIAG_STATEMENT, "Table source is not supported with table functions");
+    if (q->window && !an->group_count)
+        return diag_at(d, q->window->at, DIAG_STATEMENT, "WINDOW clause requires a GROUP BY clause.");
+    if (q->having && !an->aggregates)
+        return diag_at(d, q->having_at, DIAG_STATEMENT, "HAVING requires a GROUP BY clause.");
     if (q->emit == AST_EMIT_FINAL && !q->window) {
         return diag_at(d, q->emit_at, DIAG_STATEMENT, "EMIT FINAL is only supported for windowed aggregations.");
     }
-    if (an->persistent && q->limited) return diag_at(d, q->limit_at, DIAG_STATEMENT, "CREATE ... AS SELECT and INSERT INTO do not support the LIMIT clause.");
+    if (an->persistent && q->limited)
+        return diag_at(d, q->limit_at, DIAG_STATEMENT,
+                       "CREATE ... AS SELECT and INSERT INTO do not support the LIMIT clause.");
     for (int i = 0; an->persistent && i < an->source_count; i++) {
         const schema *s = an->sources[i].src->schema;
         if (s->is_table && s->window != WINDOW_NONE) {
-            return diag_at(d, an->sources[i].at, DIAG_STATEMENT, "KSQL does not support persistent queries on windowed tables.");
+            return diag_at(d, an->sources[i].at, DIAG_STATEMENT,
+                           "KSQL does not support persistent queries on windowed tables.");
         }
     }
     return true;
@@ -412,7 +442,8 @@ static bool read_sources(analysis *an, diag *d)
     return true;
 }
 
-bool analyze_query(arena *a, const catalog *c, const settings *s, const ast_query *q, bool persistent, analysis *out, diag *d)
+bool analyze_query(arena *a, const catalog *c, const settings *s, const ast_query *q, bool persistent, analysis *out,
+                   diag *d)
 {
     *out = (analysis){.a = a, .catalog = c, .settings = s, .query = q, .persistent = persistent};
     if (!read_sources(out, d)) return false;

@@ -1,8 +1,10 @@
 /*
- * sql/analyze.h - a query with its names settled: sources, qualified columns, aliases of the projection, clauses that fit together.
+ * sql/analyze.h - a query with its names settled: sources, qualified columns, aliases of the projection, clauses that
+ * fit together.
  *
- * Analysis does what needs no types; planning (sql/plan_query.h) does the rest. It rewrites expressions into an arena of its own: every column that
- * one source has carries that source's alias afterwards, so that structural equality compares columns and not spellings.
+ * Analysis does what needs no types; planning (sql/plan_query.h) does the rest. It rewrites expressions into an arena
+ * of its own: every column that one source has carries that source's alias afterwards, so that structural equality
+ * compares columns and not spellings.
  */
 #ifndef SQL_ANALYZE_H
 #define SQL_ANALYZE_H
@@ -24,9 +26,9 @@ typedef struct analysis_source {
 typedef struct analysis_item {
     ast_item_kind kind;
     const ast_expr *e; /* EXPR, STRUCT_STAR */
-    str alias;         /* EXPR */
-    bool aliased;      /* the user wrote it */
-    str source;        /* STAR: alias of the source, empty: all */
+    str alias; /* EXPR */
+    bool aliased; /* the user wrote it */
+    str source; /* STAR: alias of the source, empty: all */
     span at;
 } analysis_item;
 
@@ -60,12 +62,13 @@ typedef struct analysis {
     int partition_count;
     bool partition_null; /* PARTITION BY NULL */
     const ast_expr *having;
-    bool aggregates;      /* GROUP BY, or an aggregate without one */
+    bool aggregates; /* GROUP BY, or an aggregate without one */
     bool table_functions; /* in the projection */
 } analysis;
 
 /* Analyses a query. */
-bool analyze_query(arena *a, const catalog *c, const settings *s, const ast_query *q, bool persistent, analysis *out, diag *d);
+bool analyze_query(arena *a, const catalog *c, const settings *s, const ast_query *q, bool persistent, analysis *out,
+                   diag *d);
 
 /* "X does not exist." with what may have been meant. Always false. */
 bool analyze_unknown_source(const catalog *c, str name, span at, diag *d);

@@ -181,8 +181,10 @@ static int source_position(const catalog *c, str name, bool *found)
             *found = true;
             return mid;
         }
-        if (order < 0) low = mid + 1;
-        else high = mid;
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     *found = false;
     return low;
@@ -296,8 +298,10 @@ catalog *catalog_put_query(const catalog *c, catalog_query *q)
 {
     catalog *n = catalog_clone(c);
     int at = query_position(n, q->id);
-    if (at >= 0) catalog_query_unref(n->queries[at]);
-    else at = n->query_count++;
+    if (at >= 0)
+        catalog_query_unref(n->queries[at]);
+    else
+        at = n->query_count++;
     n->queries[at] = q;
     return n;
 }

@@ -24,23 +24,19 @@ static bool scalar_may(type_kind from, type_kind to, bool lax)
 {
     if (from == to) return true;
     switch (from) {
-    case TYPE_INT:
-        return to == TYPE_BIGINT || to == TYPE_DECIMAL || to == TYPE_DOUBLE || (lax && to == TYPE_STRING);
-    case TYPE_BIGINT:
-        return to == TYPE_DECIMAL || to == TYPE_DOUBLE || (lax && to == TYPE_STRING);
-    case TYPE_DECIMAL:
-        return to == TYPE_DOUBLE || (lax && to == TYPE_STRING);
+    case TYPE_INT: return to == TYPE_BIGINT || to == TYPE_DECIMAL || to == TYPE_DOUBLE || (lax && to == TYPE_STRING);
+    case TYPE_BIGINT: return to == TYPE_DECIMAL || to == TYPE_DOUBLE || (lax && to == TYPE_STRING);
+    case TYPE_DECIMAL: return to == TYPE_DOUBLE || (lax && to == TYPE_STRING);
     case TYPE_STRING:
         if (to == TYPE_TIMESTAMP || to == TYPE_DATE || to == TYPE_TIME || to == TYPE_BYTES) return true;
-        return lax && (to == TYPE_BOOLEAN || to == TYPE_INT || to == TYPE_BIGINT || to == TYPE_DECIMAL || to == TYPE_DOUBLE);
+        return lax &&
+               (to == TYPE_BOOLEAN || to == TYPE_INT || to == TYPE_BIGINT || to == TYPE_DECIMAL || to == TYPE_DOUBLE);
     case TYPE_BOOLEAN:
     case TYPE_DOUBLE:
     case TYPE_TIMESTAMP:
     case TYPE_DATE:
-    case TYPE_TIME:
-        return lax && to == TYPE_STRING;
-    default:
-        return false;
+    case TYPE_TIME: return lax && to == TYPE_STRING;
+    default: return false;
     }
 }
 
@@ -67,8 +63,7 @@ const type *coerce_type(arena *a, const type *from, const type *to, bool lax)
     if (to->kind == TYPE_NULL) return from;
     if (!scalar_may(from->kind, to->kind, lax)) return NULL;
     switch (to->kind) {
-    case TYPE_DECIMAL:
-        return from->kind == TYPE_STRING ? to : widen_decimal(a, from, to);
+    case TYPE_DECIMAL: return from->kind == TYPE_STRING ? to : widen_decimal(a, from, to);
     case TYPE_ARRAY: {
         const type *elem = coerce_type(a, from->elem, to->elem, lax);
         return elem ? type_array(a, elem) : NULL;
@@ -78,10 +73,8 @@ const type *coerce_type(arena *a, const type *from, const type *to, bool lax)
         const type *elem = coerce_type(a, from->elem, to->elem, lax);
         return key && elem ? type_map(a, key, elem) : NULL;
     }
-    case TYPE_STRUCT:
-        return coerce_struct(a, from, to, lax);
-    default:
-        return to;
+    case TYPE_STRUCT: return coerce_struct(a, from, to, lax);
+    default: return to;
     }
 }
 
@@ -104,8 +97,7 @@ static bool text_to_value(arena *a, str text, const type *to, bool lax, value *o
     diag d = {0};
     int64_t n;
     switch (to->kind) {
-    case TYPE_TIMESTAMP:
-        return datetime_parse_timestamp(s, &out->l, &d);
+    case TYPE_TIMESTAMP: return datetime_parse_timestamp(s, &out->l, &d);
     case TYPE_DATE:
         if (!datetime_parse_date(s, &n, &d)) return false;
         out->i = (int32_t)n;
@@ -120,25 +112,20 @@ static bool text_to_value(arena *a, str text, const type *to, bool lax, value *o
         out->s.p = (const char *)bytes;
         return ok;
     }
-    default:
-        break;
+    default: break;
     }
     if (!lax) return false;
     switch (to->kind) {
-    case TYPE_BOOLEAN:
-        return exact_boolean(s, &out->b);
+    case TYPE_BOOLEAN: return exact_boolean(s, &out->b);
     case TYPE_INT:
         if (!str_to_i64(s, &n) || n < INT32_MIN || n > INT32_MAX) return false;
         out->i = (int32_t)n;
         return true;
-    case TYPE_BIGINT:
-        return str_to_i64(s, &out->l);
-    case TYPE_DOUBLE:
-        return str_to_f64(s, &out->d);
+    case TYPE_BIGINT: return str_to_i64(s, &out->l);
+    case TYPE_DOUBLE: return str_to_f64(s, &out->d);
     case TYPE_DECIMAL:
         return decimal_parse(s, (decimal_type){to->precision, to->scale}, DECIMAL_UNNECESSARY, &out->dec) == DECIMAL_OK;
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -147,12 +134,8 @@ static bool number_to_value(const type *from, value v, const type *to, value *ou
     int64_t whole = from->kind == TYPE_INT ? v.i : v.l;
     bool integral = from->kind == TYPE_INT || from->kind == TYPE_BIGINT;
     switch (to->kind) {
-    case TYPE_BIGINT:
-        out->l = whole;
-        return integral;
-    case TYPE_INT:
-        out->i = (int32_t)whole;
-        return integral && whole >= INT32_MIN && whole <= INT32_MAX;
+    case TYPE_BIGINT: out->l = whole; return integral;
+    case TYPE_INT: out->i = (int32_t)whole; return integral && whole >= INT32_MIN && whole <= INT32_MAX;
     case TYPE_DOUBLE:
         out->d = integral ? (double)whole : from->kind == TYPE_DECIMAL ? decimal_to_f64(v.dec, from->scale) : v.d;
         return true;
@@ -162,8 +145,7 @@ static bool number_to_value(const type *from, value v, const type *to, value *ou
         if (from->kind == TYPE_DECIMAL) return decimal_fit(v.dec, from->scale, as, &out->dec) == DECIMAL_OK;
         return decimal_from_f64(v.d, as, &out->dec) == DECIMAL_OK;
     }
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -186,7 +168,9 @@ static bool coerce_nested(arena *a, const type *from, value v, const type *to, b
         if (to->kind == TYPE_STRUCT) {
             int at = type_field_index(from, to->fields[i].name);
             items[i] = value_null();
-            if (at >= 0 && !coerce_value(a, from->fields[at].type, v.nest->items[at], to->fields[i].type, lax, &items[i])) return false;
+            if (at >= 0 &&
+                !coerce_value(a, from->fields[at].type, v.nest->items[at], to->fields[i].type, lax, &items[i]))
+                return false;
             continue;
         }
         if (!coerce_value(a, from->elem, v.nest->items[i], to->elem, lax, &items[i])) return false;
@@ -211,7 +195,8 @@ bool coerce_value(arena *a, const type *from, value v, const type *to, bool lax,
         if (from->kind == TYPE_DOUBLE && to->kind == TYPE_DECIMAL && !lax) return false;
         return number_to_value(from, v, to, out);
     }
-    if (lax && to->kind == TYPE_STRING && !type_is_nested(from) && from->kind != TYPE_BYTES) return to_text(a, from, v, out);
+    if (lax && to->kind == TYPE_STRING && !type_is_nested(from) && from->kind != TYPE_BYTES)
+        return to_text(a, from, v, out);
     if (type_is_nested(from) && from->kind == to->kind) return coerce_nested(a, from, v, to, lax, out);
     return false;
 }
@@ -219,10 +204,8 @@ bool coerce_value(arena *a, const type *from, value v, const type *to, bool lax,
 static bool castable_nested(const type *from, const type *to)
 {
     switch (to->kind) {
-    case TYPE_ARRAY:
-        return coerce_castable(from->elem, to->elem);
-    case TYPE_MAP:
-        return coerce_castable(from->key, to->key) && coerce_castable(from->elem, to->elem);
+    case TYPE_ARRAY: return coerce_castable(from->elem, to->elem);
+    case TYPE_MAP: return coerce_castable(from->key, to->key) && coerce_castable(from->elem, to->elem);
     default:
         for (int i = 0; i < to->field_count; i++) {
             int at = type_field_index(from, to->fields[i].name);
@@ -240,19 +223,13 @@ bool coerce_castable(const type *from, const type *to)
     case TYPE_INT:
     case TYPE_BIGINT:
     case TYPE_DECIMAL:
-    case TYPE_DOUBLE:
-        return type_is_numeric(to);
-    case TYPE_STRING:
-        return !type_is_nested(to);
-    case TYPE_TIMESTAMP:
-        return to->kind == TYPE_DATE || to->kind == TYPE_TIME;
-    case TYPE_DATE:
-        return to->kind == TYPE_TIMESTAMP;
+    case TYPE_DOUBLE: return type_is_numeric(to);
+    case TYPE_STRING: return !type_is_nested(to);
+    case TYPE_TIMESTAMP: return to->kind == TYPE_DATE || to->kind == TYPE_TIME;
+    case TYPE_DATE: return to->kind == TYPE_TIMESTAMP;
     case TYPE_ARRAY:
     case TYPE_MAP:
-    case TYPE_STRUCT:
-        return from->kind == to->kind && castable_nested(from, to);
-    default:
-        return false;
+    case TYPE_STRUCT: return from->kind == to->kind && castable_nested(from, to);
+    default: return false;
     }
 }

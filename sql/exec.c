@@ -57,10 +57,12 @@ bool exec_check_name(execution *x, const ast_name *name)
 {
     for (size_t i = 0; i < name->text.n; i++) {
         char c = name->text.p[i];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        bool letter =
+            (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
         if (letter) continue;
         return diag_at(x->d, name->at, DIAG_INVALID,
-                       "Illegal argument: got '%.*s'. Source names may only contain alphanumeric values, '_' or '-'.", STR_ARG(name->text));
+                       "Illegal argument: got '%.*s'. Source names may only contain alphanumeric values, '_' or '-'.",
+                       STR_ARG(name->text));
     }
     return true;
 }
@@ -76,25 +78,30 @@ static bool check_topic(execution *x, const with_props *w, str topic, const sql_
 {
     if (w->partitions >= 0 && w->partitions != have->partitions) {
         return diag_at(x->d, w->partitions_at, DIAG_STATEMENT,
-                       "A Kafka topic with the name '%.*s' already exists, with different partition/replica configuration than required. KSQL "
+                       "A Kafka topic with the name '%.*s' already exists, with different partition/replica "
+                       "configuration than required. KSQL "
                        "expects %d partitions (topic has %d), and %d replication factor (topic has %d).",
-                       STR_ARG(topic), w->partitions, have->partitions, w->replicas >= 0 ? w->replicas : have->replicas, have->replicas);
+                       STR_ARG(topic), w->partitions, have->partitions, w->replicas >= 0 ? w->replicas : have->replicas,
+                       have->replicas);
     }
     if (w->replicas >= 0 && have->replicas < w->replicas) {
         return diag_at(x->d, w->at, DIAG_STATEMENT,
-                       "A Kafka topic with the name '%.*s' already exists, with different partition/replica configuration than required. KSQL "
+                       "A Kafka topic with the name '%.*s' already exists, with different partition/replica "
+                       "configuration than required. KSQL "
                        "expects %d replication factor (topic has %d).",
                        STR_ARG(topic), w->replicas, have->replicas);
     }
     return true;
 }
 
-bool exec_topic(execution *x, const with_props *w, str topic, str like, bool table, bool windowed, int64_t retention, int *partitions)
+bool exec_topic(execution *x, const with_props *w, str topic, str like, bool table, bool windowed, int64_t retention,
+                int *partitions)
 {
     sql_topic have, from = {.partitions = -1, .replicas = -1, .retention_ms = -1};
     if (table && !windowed && w->retention_ms >= 0) {
-        return diag_at(x->d, w->retention_at, DIAG_STATEMENT,
-                       "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.");
+        return diag_at(
+            x->d, w->retention_at, DIAG_STATEMENT,
+            "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.");
     }
     if (known_topic(x, topic, &have)) {
         *partitions = have.partitions;
@@ -104,7 +111,8 @@ bool exec_topic(execution *x, const with_props *w, str topic, str like, bool tab
     *partitions = w->partitions >= 0 ? w->partitions : from.partitions;
     if (*partitions < 1) {
         diag_at(x->d, w->topic_at, DIAG_NOT_FOUND,
-                "Topic '%.*s' does not exist. If you want to create a new topic for the stream/table please re-run the statement providing the "
+                "Topic '%.*s' does not exist. If you want to create a new topic for the stream/table please re-run the "
+                "statement providing the "
                 "required 'PARTITIONS' configuration in the WITH clause (and optionally 'REPLICAS').",
                 STR_ARG(topic));
         return diag_hint(x->d, "For example: WITH (KAFKA_TOPIC='%.*s', PARTITIONS=2, ...)", STR_ARG(topic));
@@ -126,7 +134,8 @@ void exec_register(execution *x, const source *src, bool always)
 {
     for (int key = 0; key < 2; key++) {
         const source_format *f = key ? &src->key_format : &src->value_format;
-        bool registry = f->spec.kind == FORMAT_AVRO || f->spec.kind == FORMAT_PROTOBUF || f->spec.kind == FORMAT_JSON_SR;
+        bool registry =
+            f->spec.kind == FORMAT_AVRO || f->spec.kind == FORMAT_PROTOBUF || f->spec.kind == FORMAT_JSON_SR;
         if (!registry || (f->schema_id >= 0 && !always) || (key && src->schema->key_count == 0)) continue;
         effect *e = exec_effect(x, EFFECT_REGISTER_SCHEMA);
         e->src = src;
@@ -140,7 +149,8 @@ str exec_settings_text(execution *x, arena *a)
     buf b = {0};
     str name;
     void *held;
-    for (size_t it = 0; map_next(&x->session->settings.values, &it, &name, &held);) buf_printf(&b, "%.*s=%s\n", STR_ARG(name), (char *)held);
+    for (size_t it = 0; map_next(&x->session->settings.values, &it, &name, &held);)
+        buf_printf(&b, "%.*s=%s\n", STR_ARG(name), (char *)held);
     str s = arena_str(a, buf_str(&b));
     buf_free(&b);
     return s;
@@ -160,7 +170,8 @@ static bool undefine_variable(execution *x)
 {
     str name = x->stmt->u.property.name;
     if (!variables_undefine(&x->session->variables, name)) {
-        return diag_at(x->d, x->stmt->u.property.name_at, DIAG_NOT_FOUND, "Cannot undefine variable '%.*s' which was never defined", STR_ARG(name));
+        return diag_at(x->d, x->stmt->u.property.name_at, DIAG_NOT_FOUND,
+                       "Cannot undefine variable '%.*s' which was never defined", STR_ARG(name));
     }
     exec_status(x, "variable", name, "undefine", "Variable %.*s undefined", STR_ARG(name));
     return true;
@@ -171,18 +182,19 @@ static bool change_session(execution *x)
     const ast_stmt *s = x->stmt;
     switch (s->kind) {
     case AST_STMT_SET:
-        if (!settings_set(&x->session->settings, s->u.property.name, s->u.property.name_at, s->u.property.value, s->u.property.value_at, x->d)) return false;
-        exec_status(x, "property", s->u.property.name, "set", "Successfully changed local property '%.*s' to '%.*s'.", STR_ARG(s->u.property.name),
-                    STR_ARG(s->u.property.value));
+        if (!settings_set(&x->session->settings, s->u.property.name, s->u.property.name_at, s->u.property.value,
+                          s->u.property.value_at, x->d))
+            return false;
+        exec_status(x, "property", s->u.property.name, "set", "Successfully changed local property '%.*s' to '%.*s'.",
+                    STR_ARG(s->u.property.name), STR_ARG(s->u.property.value));
         return true;
     case AST_STMT_UNSET:
         if (!settings_unset(&x->session->settings, s->u.property.name, s->u.property.name_at, x->d)) return false;
-        exec_status(x, "property", s->u.property.name, "unset", "Successfully unset local property '%.*s'.", STR_ARG(s->u.property.name));
+        exec_status(x, "property", s->u.property.name, "unset", "Successfully unset local property '%.*s'.",
+                    STR_ARG(s->u.property.name));
         return true;
-    case AST_STMT_DEFINE:
-        return define_variable(x);
-    default:
-        return undefine_variable(x);
+    case AST_STMT_DEFINE: return define_variable(x);
+    default: return undefine_variable(x);
     }
 }
 
@@ -190,16 +202,20 @@ static bool print_topic(execution *x)
 {
     const ast_stmt *s = x->stmt;
     sql_topic ignored;
-    if (s->u.print.sampled && s->u.print.interval < 1) return diag_at(x->d, s->at, DIAG_INVALID, "INTERVAL must be at least 1.");
-    if (s->u.print.limited && s->u.print.limit < 0) return diag_at(x->d, s->at, DIAG_INVALID, "LIMIT must not be negative.");
+    if (s->u.print.sampled && s->u.print.interval < 1)
+        return diag_at(x->d, s->at, DIAG_INVALID, "INTERVAL must be at least 1.");
+    if (s->u.print.limited && s->u.print.limit < 0)
+        return diag_at(x->d, s->at, DIAG_INVALID, "LIMIT must not be negative.");
     if (!known_topic(x, s->u.print.topic, &ignored)) {
-        diag_at(x->d, s->u.print.topic_at, DIAG_NOT_FOUND, "Could not find topic '%.*s', or the KSQL user does not have permissions to list the topic.",
+        diag_at(x->d, s->u.print.topic_at, DIAG_NOT_FOUND,
+                "Could not find topic '%.*s', or the KSQL user does not have permissions to list the topic.",
                 STR_ARG(s->u.print.topic));
         return diag_hint(x->d, "Topic names are case-sensitive. SHOW TOPICS lists them.");
     }
     x->out->result.kind = RESULT_PRINT;
-    x->out->result.print = (sql_print){s->u.print.topic, s->u.print.from_beginning, s->u.print.sampled ? s->u.print.interval : 1,
-                                       s->u.print.limited ? s->u.print.limit : -1};
+    x->out->result.print =
+        (sql_print){s->u.print.topic, s->u.print.from_beginning, s->u.print.sampled ? s->u.print.interval : 1,
+                    s->u.print.limited ? s->u.print.limit : -1};
     return true;
 }
 
@@ -259,8 +275,8 @@ static bool execute(execution *x)
     return diag_at(x->d, x->stmt->at, DIAG_UNSUPPORTED, "%s is not supported yet.", ast_stmt_name(x->stmt->kind));
 }
 
-bool sql_execute(arena *a, const catalog *c, sql_session *session, const sql_env *env, const ast_stmt *stmt, int64_t number, sql_outcome *out,
-                 diag *d)
+bool sql_execute(arena *a, const catalog *c, sql_session *session, const sql_env *env, const ast_stmt *stmt,
+                 int64_t number, sql_outcome *out, diag *d)
 {
     *out = (sql_outcome){0};
     execution x = {a, c, session, env, stmt, number, out, d};

@@ -21,7 +21,8 @@ static bool is_headers_type(const type *t)
 {
     if (t->kind != TYPE_ARRAY || t->elem->kind != TYPE_STRUCT || t->elem->field_count != 2) return false;
     const type_field *f = t->elem->fields;
-    return str_eqz(f[0].name, "KEY") && f[0].type->kind == TYPE_STRING && str_eqz(f[1].name, "VALUE") && f[1].type->kind == TYPE_BYTES;
+    return str_eqz(f[0].name, "KEY") && f[0].type->kind == TYPE_STRING && str_eqz(f[1].name, "VALUE") &&
+           f[1].type->kind == TYPE_BYTES;
 }
 
 static bool check_header(definition *def, const ast_column *from, const column *columns, int count)
@@ -29,19 +30,22 @@ static bool check_header(definition *def, const ast_column *from, const column *
     diag *d = def->x->d;
     const column *c = &columns[count];
     if (c->role == COLUMN_HEADERS && !is_headers_type(c->type)) {
-        return diag_at(d, from->at, DIAG_STATEMENT, "Invalid type for HEADERS column: expected ARRAY<STRUCT<`KEY` STRING, `VALUE` BYTES>>, got %s",
+        return diag_at(d, from->at, DIAG_STATEMENT,
+                       "Invalid type for HEADERS column: expected ARRAY<STRUCT<`KEY` STRING, `VALUE` BYTES>>, got %s",
                        type_text(def->x->a, c->type).p);
     }
     if (c->role == COLUMN_HEADER && c->type->kind != TYPE_BYTES) {
-        return diag_at(d, from->at, DIAG_STATEMENT, "Invalid type for HEADER('%.*s') column: expected BYTES, got %s", STR_ARG(from->header),
-                       type_text(def->x->a, c->type).p);
+        return diag_at(d, from->at, DIAG_STATEMENT, "Invalid type for HEADER('%.*s') column: expected BYTES, got %s",
+                       STR_ARG(from->header), type_text(def->x->a, c->type).p);
     }
     for (int i = 0; i < count; i++) {
         if (columns[i].role == COLUMN_HEADERS) {
             return diag_at(d, from->at, DIAG_STATEMENT, "Schema already contains a HEADERS column.");
         }
-        if (columns[i].role == COLUMN_HEADER && c->role == COLUMN_HEADER && str_eq(columns[i].header_key, c->header_key)) {
-            return diag_at(d, from->at, DIAG_STATEMENT, "Schema already contains a HEADER('%.*s') column.", STR_ARG(c->header_key));
+        if (columns[i].role == COLUMN_HEADER && c->role == COLUMN_HEADER &&
+            str_eq(columns[i].header_key, c->header_key)) {
+            return diag_at(d, from->at, DIAG_STATEMENT, "Schema already contains a HEADER('%.*s') column.",
+                           STR_ARG(c->header_key));
         }
     }
     return true;
@@ -51,14 +55,10 @@ static column_role role_of(ast_column_role r)
 {
     switch (r) {
     case AST_COLUMN_KEY:
-    case AST_COLUMN_PRIMARY_KEY:
-        return COLUMN_KEY;
-    case AST_COLUMN_HEADERS:
-        return COLUMN_HEADERS;
-    case AST_COLUMN_HEADER:
-        return COLUMN_HEADER;
-    case AST_COLUMN_VALUE:
-        return COLUMN_VALUE;
+    case AST_COLUMN_PRIMARY_KEY: return COLUMN_KEY;
+    case AST_COLUMN_HEADERS: return COLUMN_HEADERS;
+    case AST_COLUMN_HEADER: return COLUMN_HEADER;
+    case AST_COLUMN_VALUE: return COLUMN_VALUE;
     }
     check_unreachable();
 }
@@ -69,10 +69,12 @@ static bool read_column(definition *def, const ast_column *from, column *columns
     str name = from->name.text;
     column *c = &columns[count];
     if (pseudo_type(name, NULL)) {
-        return diag_at(d, from->name.at, DIAG_STATEMENT, "'%.*s' is a reserved column name. You cannot use it as a name for a column.", STR_ARG(name));
+        return diag_at(d, from->name.at, DIAG_STATEMENT,
+                       "'%.*s' is a reserved column name. You cannot use it as a name for a column.", STR_ARG(name));
     }
     for (int i = 0; i < count; i++) {
-        if (str_eq(columns[i].name, name)) return diag_at(d, from->name.at, DIAG_STATEMENT, "Duplicate column names: `%.*s`", STR_ARG(name));
+        if (str_eq(columns[i].name, name))
+            return diag_at(d, from->name.at, DIAG_STATEMENT, "Duplicate column names: `%.*s`", STR_ARG(name));
     }
     c->name = arena_str(def->src->mem, name);
     c->role = role_of(from->role);
@@ -89,11 +91,14 @@ static bool infer_side(definition *def, bool key, column *columns, int *count)
     source_format *f = key ? &def->src->key_format : &def->src->value_format;
     if (!format_rules_of(f->spec.kind)->registry) return true;
     if (!x->env->registry) {
-        diag_at(x->d, def->stmt->u.create.name.at, DIAG_UNSUPPORTED, "Columns that come from the schema registry are not supported yet.");
+        diag_at(x->d, def->stmt->u.create.name.at, DIAG_UNSUPPORTED,
+                "Columns that come from the schema registry are not supported yet.");
         return diag_hint(x->d, "Write the columns of the %s in the statement.", key ? "key" : "value");
     }
     sql_registry_schema found;
-    if (!x->env->registry(x->env->ctx, def->src->mem, def->with.topic, f->spec.kind, key, f->schema_id, f->full_name, &found, x->d)) return false;
+    if (!x->env->registry(x->env->ctx, def->src->mem, def->with.topic, f->spec.kind, key, f->schema_id, f->full_name,
+                          &found, x->d))
+        return false;
     for (int i = 0; i < found.count; i++) {
         columns[*count] = found.columns[i];
         columns[*count].role = key ? COLUMN_KEY : COLUMN_VALUE;
@@ -117,9 +122,11 @@ static bool read_columns(definition *def)
         has_value = has_value || columns[count].role == COLUMN_VALUE;
         count++;
     }
-    if (!has_key && def->src->key_format.spec.kind != FORMAT_NONE && !infer_side(def, true, columns, &count)) return false;
+    if (!has_key && def->src->key_format.spec.kind != FORMAT_NONE && !infer_side(def, true, columns, &count))
+        return false;
     if (!has_value && !infer_side(def, false, columns, &count)) return false;
-    if (count == 0) return diag_at(x->d, def->stmt->u.create.name.at, DIAG_STATEMENT, "The statement does not define any columns.");
+    if (count == 0)
+        return diag_at(x->d, def->stmt->u.create.name.at, DIAG_STATEMENT, "The statement does not define any columns.");
     schema *s = schema_new(def->src->mem, columns, count);
     s->is_table = def->table;
     s->window = def->with.window;
@@ -142,7 +149,8 @@ static bool default_format(definition *def, bool key, format_kind *out)
     }
     if (set.n) return diag_at(x->d, def->stmt->u.create.name.at, DIAG_INVALID, "Unknown format: %.*s", STR_ARG(set));
     return diag_at(x->d, def->stmt->u.create.name.at, DIAG_STATEMENT,
-                   "Statement is missing the '%s_FORMAT' property from the WITH clause. Either provide one or set a default via the '%s' config.",
+                   "Statement is missing the '%s_FORMAT' property from the WITH clause. Either provide one or set a "
+                   "default via the '%s' config.",
                    key ? "KEY" : "VALUE", name);
 }
 
@@ -150,7 +158,8 @@ static bool delimiter_fits(definition *def, bool key)
 {
     const source_format *f = key ? &def->src->key_format : &def->src->value_format;
     if (!f->spec.delimiter || f->spec.kind == FORMAT_DELIMITED) return true;
-    return diag_at(def->x->d, def->with.at, DIAG_INVALID, "%s does not support the following configs: [delimiter]", format_rules_of(f->spec.kind)->name);
+    return diag_at(def->x->d, def->with.at, DIAG_INVALID, "%s does not support the following configs: [delimiter]",
+                   format_rules_of(f->spec.kind)->name);
 }
 
 static bool registry_fits(definition *def, bool key)
@@ -158,15 +167,17 @@ static bool registry_fits(definition *def, bool key)
     const source_format *f = key ? &def->src->key_format : &def->src->value_format;
     const format_rules *r = format_rules_of(f->spec.kind);
     if (!r->registry && (f->schema_id >= 0 || f->full_name.n)) {
-        return diag_at(def->x->d, def->with.at, DIAG_INVALID, "%s does not support the following configs: [%s]", r->name,
-                       f->schema_id >= 0 ? "schemaId" : "fullSchemaName");
+        return diag_at(def->x->d, def->with.at, DIAG_INVALID, "%s does not support the following configs: [%s]",
+                       r->name, f->schema_id >= 0 ? "schemaId" : "fullSchemaName");
     }
     if (f->schema_id < 0) return true;
     for (uint32_t i = 0; i < def->stmt->u.create.columns.n; i++) {
         const ast_column *c = &def->stmt->u.create.columns.items[i];
         bool is_key = c->role == AST_COLUMN_KEY || c->role == AST_COLUMN_PRIMARY_KEY;
         if (is_key != key || (!is_key && c->role != AST_COLUMN_VALUE)) continue;
-        return diag_at(def->x->d, c->at, DIAG_INVALID, "Table elements and %s_SCHEMA_ID cannot both exist for create statement.", key ? "KEY" : "VALUE");
+        return diag_at(def->x->d, c->at, DIAG_INVALID,
+                       "Table elements and %s_SCHEMA_ID cannot both exist for create statement.",
+                       key ? "KEY" : "VALUE");
     }
     return true;
 }
@@ -189,7 +200,8 @@ static bool read_formats(definition *def)
         if (!delimiter_fits(def, key) || !registry_fits(def, key)) return false;
     }
     if (format_rules_of(s->value_format.spec.kind)->as_value) return true;
-    return diag_at(def->x->d, w->has_value_format ? w->value_format_at : def->with.at, DIAG_STATEMENT, "The 'NONE' format can only be used when no columns are defined. Got: value columns");
+    return diag_at(def->x->d, w->has_value_format ? w->value_format_at : def->with.at, DIAG_STATEMENT,
+                   "The 'NONE' format can only be used when no columns are defined. Got: value columns");
 }
 
 static bool check_wrapping(definition *def)
@@ -205,10 +217,13 @@ static bool check_wrapping(definition *def)
         wish = w->wrap;
         s->wrapped_given = true;
         if (w->wrap ? !r->wraps : !r->unwraps) {
-            return diag_at(def->x->d, w->wrap_at, DIAG_STATEMENT, "Format '%s' does not support 'WRAP_SINGLE_VALUE' set to '%s'.", r->name,
+            return diag_at(def->x->d, w->wrap_at, DIAG_STATEMENT,
+                           "Format '%s' does not support 'WRAP_SINGLE_VALUE' set to '%s'.", r->name,
                            w->wrap ? "true" : "false");
         }
-        if (values != 1) return diag_at(def->x->d, w->wrap_at, DIAG_STATEMENT, "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas");
+        if (values != 1)
+            return diag_at(def->x->d, w->wrap_at, DIAG_STATEMENT,
+                           "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas");
     }
     format_wrap_key(&s->key_format.spec, s->schema->key_count);
     format_wrap_value(&s->value_format.spec, values, wish);
@@ -223,8 +238,8 @@ static bool check_side(definition *def, bool key)
     if (at.start == SPAN_NONE) at = def->stmt->u.create.name.at;
     if (key && def->src->schema->key_count == 0) return true;
     if (format_check_schema(&f->spec, def->src->schema, key, at, &why)) return true;
-    return diag_at(def->x->d, at, DIAG_STATEMENT, "%s format does not support schema.\nformat: %s\nreason: %s", key ? "Key" : "Value",
-                   format_rules_of(f->spec.kind)->name, why.text);
+    return diag_at(def->x->d, at, DIAG_STATEMENT, "%s format does not support schema.\nformat: %s\nreason: %s",
+                   key ? "Key" : "Value", format_rules_of(f->spec.kind)->name, why.text);
 }
 
 /* ---- the rest --------------------------------------------------------------------------------------------- */
@@ -235,21 +250,26 @@ static bool check_timestamp(definition *def)
     diag *d = def->x->d;
     if (!w->timestamp.n) return true;
     int at = schema_find(def->src->schema, w->timestamp);
-    if (at < 0 || def->src->schema->columns[at].role == COLUMN_HEADER || def->src->schema->columns[at].role == COLUMN_HEADERS) {
-        return diag_at(d, w->timestamp_at, DIAG_STATEMENT, "The TIMESTAMP column set in the WITH clause does not exist in the schema: '%.*s'",
+    if (at < 0 || def->src->schema->columns[at].role == COLUMN_HEADER ||
+        def->src->schema->columns[at].role == COLUMN_HEADERS) {
+        return diag_at(d, w->timestamp_at, DIAG_STATEMENT,
+                       "The TIMESTAMP column set in the WITH clause does not exist in the schema: '%.*s'",
                        STR_ARG(w->timestamp));
     }
     type_kind kind = def->src->schema->columns[at].type->kind;
     if (kind == TYPE_STRING && !w->timestamp_format.n) {
-        return diag_at(d, w->timestamp_at, DIAG_STATEMENT, "A String timestamp field has been specified without also specifying the timestamp_format");
+        return diag_at(d, w->timestamp_at, DIAG_STATEMENT,
+                       "A String timestamp field has been specified without also specifying the timestamp_format");
     }
     if (kind != TYPE_STRING && w->timestamp_format.n) {
-        return diag_at(d, w->timestamp_format_at, DIAG_STATEMENT,
-                       "'TIMESTAMP_FORMAT' set in the WITH clause can only be used when the timestamp column is of type STRING.");
+        return diag_at(
+            d, w->timestamp_format_at, DIAG_STATEMENT,
+            "'TIMESTAMP_FORMAT' set in the WITH clause can only be used when the timestamp column is of type STRING.");
     }
     if (kind != TYPE_STRING && kind != TYPE_BIGINT && kind != TYPE_TIMESTAMP) {
         return diag_at(d, w->timestamp_at, DIAG_STATEMENT,
-                       "Timestamp column, `%.*s`, should be LONG(INT64), TIMESTAMP, or a String with a timestamp_format specified.",
+                       "Timestamp column, `%.*s`, should be LONG(INT64), TIMESTAMP, or a String with a "
+                       "timestamp_format specified.",
                        STR_ARG(w->timestamp));
     }
     def->src->timestamp_column = arena_str(def->src->mem, w->timestamp);
@@ -263,9 +283,11 @@ static bool check_keys(definition *def)
     span at = def->stmt->u.create.name.at;
     if (def->table && s->key_count == 0) {
         diag_at(def->x->d, at, DIAG_STATEMENT, "Tables require a PRIMARY KEY. Please define the PRIMARY KEY.");
-        return diag_hint(def->x->d, "CREATE TABLE %.*s (ID INT PRIMARY KEY, ...) WITH (...);", STR_ARG(def->stmt->u.create.name.text));
+        return diag_hint(def->x->d, "CREATE TABLE %.*s (ID INT PRIMARY KEY, ...) WITH (...);",
+                         STR_ARG(def->stmt->u.create.name.text));
     }
-    if (s->window != WINDOW_NONE && s->key_count == 0) return diag_at(def->x->d, at, DIAG_STATEMENT, "Windowed sources require a key column.");
+    if (s->window != WINDOW_NONE && s->key_count == 0)
+        return diag_at(def->x->d, at, DIAG_STATEMENT, "Windowed sources require a key column.");
     return true;
 }
 
@@ -276,14 +298,21 @@ static bool check_replace(definition *def, const source *old)
     diag *d = def->x->d;
     span at = def->stmt->u.create.name.at;
     const char *why = NULL;
-    if (old->schema->is_table != now->schema->is_table) why = "the kind (STREAM or TABLE) differs";
-    else if (!str_eq(old->topic, now->topic)) why = "the topic differs";
-    else if (old->key_format.spec.kind != now->key_format.spec.kind || old->value_format.spec.kind != now->value_format.spec.kind) why = "the formats differ";
-    else if (!str_eq(old->timestamp_column, now->timestamp_column)) why = "the timestamp column differs";
-    else if (old->schema->key_count != now->schema->key_count || old->schema->count > now->schema->count) why = "columns are missing";
+    if (old->schema->is_table != now->schema->is_table)
+        why = "the kind (STREAM or TABLE) differs";
+    else if (!str_eq(old->topic, now->topic))
+        why = "the topic differs";
+    else if (old->key_format.spec.kind != now->key_format.spec.kind ||
+             old->value_format.spec.kind != now->value_format.spec.kind)
+        why = "the formats differ";
+    else if (!str_eq(old->timestamp_column, now->timestamp_column))
+        why = "the timestamp column differs";
+    else if (old->schema->key_count != now->schema->key_count || old->schema->count > now->schema->count)
+        why = "columns are missing";
     for (int i = 0; !why && i < old->schema->count; i++) {
         const column *a = &old->schema->columns[i], *b = &now->schema->columns[i];
-        if (!str_eq(a->name, b->name) || !type_eq(a->type, b->type) || a->role != b->role) why = "existing columns differ";
+        if (!str_eq(a->name, b->name) || !type_eq(a->type, b->type) || a->role != b->role)
+            why = "existing columns differ";
     }
     if (!why) return true;
     return diag_at(d, at, DIAG_STATEMENT, "Cannot upgrade data source: `%.*s`: %s.", STR_ARG(now->name), why);
@@ -296,18 +325,20 @@ static bool check_existing(definition *def, bool *done)
     const source *old = catalog_source(def->x->before, name->text);
     *done = false;
     if (stmt->u.create.or_replace && (stmt->u.create.is_source || (old && old->read_only))) {
-        return diag_at(def->x->d, name->at, DIAG_STATEMENT, "Cannot add %s '%.*s': CREATE OR REPLACE is not supported on source %ss.", def->kind,
+        return diag_at(def->x->d, name->at, DIAG_STATEMENT,
+                       "Cannot add %s '%.*s': CREATE OR REPLACE is not supported on source %ss.", def->kind,
                        STR_ARG(name->text), def->kind);
     }
     if (!old || stmt->u.create.or_replace) return true;
     const char *found = old->schema->is_table ? "table" : "stream";
     if (!stmt->u.create.if_not_exists) {
-        return diag_at(def->x->d, name->at, DIAG_EXISTS, "Cannot add %s '%.*s': A %s with the same name already exists", def->kind, STR_ARG(name->text),
-                       found);
+        return diag_at(def->x->d, name->at, DIAG_EXISTS, "Cannot add %s '%.*s': A %s with the same name already exists",
+                       def->kind, STR_ARG(name->text), found);
     }
     def->x->out->result.kind = RESULT_WARNING;
     def->x->out->result.message =
-        arena_printf(def->x->a, "Cannot add %s `%.*s`: A %s with the same name already exists.", def->kind, STR_ARG(name->text), found);
+        arena_printf(def->x->a, "Cannot add %s `%.*s`: A %s with the same name already exists.", def->kind,
+                     STR_ARG(name->text), found);
     *done = true;
     return true;
 }
@@ -333,8 +364,14 @@ static bool materialize(definition *def, const source *src)
         from->source.timestamp.column = schema_find(s, src->timestamp_column);
         from->source.timestamp.format = arena_str(a, src->timestamp_format);
     }
-    *sink = (plan){.kind = PLAN_SINK, .id = 1, .context = STR("KSQL_STDOUT_NAME"), .schema = s, .inputs = {from}, .input_count = 1};
-    sink->sink = (plan_sink){.name = from->source.name, .limit = -1, .timestamp = {.column = -1}, .view = true, .partitions = 1};
+    *sink = (plan){.kind = PLAN_SINK,
+                   .id = 1,
+                   .context = STR("KSQL_STDOUT_NAME"),
+                   .schema = s,
+                   .inputs = {from},
+                   .input_count = 1};
+    sink->sink =
+        (plan_sink){.name = from->source.name, .limit = -1, .timestamp = {.column = -1}, .view = true, .partitions = 1};
     q->kind = QUERY_SOURCE_TABLE;
     q->id = arena_printf(a, "CST_%.*s_%lld", STR_ARG(src->name), (long long)x->number);
     for (char *c = (char *)(uintptr_t)q->id.p; *c; c++) *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 32) : *c;
@@ -361,7 +398,8 @@ static bool define(definition *def)
     s->statement = arena_str(s->mem, stmt->text);
     int partitions;
     if (!read_formats(def)) return false;
-    if (!exec_topic(x, &def->with, s->topic, STR(""), def->table, def->with.window != WINDOW_NONE, -1, &partitions)) return false;
+    if (!exec_topic(x, &def->with, s->topic, STR(""), def->table, def->with.window != WINDOW_NONE, -1, &partitions))
+        return false;
     if (!read_columns(def) || !check_keys(def) || !check_wrapping(def)) return false;
     if (!check_side(def, true) || !check_side(def, false) || !check_timestamp(def)) return false;
     const source *old = catalog_source(x->before, s->name);
@@ -377,10 +415,12 @@ bool exec_create_source(execution *x)
     bool table = stmt->kind == AST_STMT_CREATE_TABLE, done;
     definition def = {.x = x, .stmt = stmt, .table = table, .kind = table ? "table" : "stream"};
     if (!exec_check_name(x, &stmt->u.create.name)) return false;
-    if (!with_read(x->a, &stmt->u.create.with, WITH_SOURCE, &def.with, x->d) || !check_existing(&def, &done)) return false;
+    if (!with_read(x->a, &stmt->u.create.with, WITH_SOURCE, &def.with, x->d) || !check_existing(&def, &done))
+        return false;
     if (done) return true;
     if (!def.with.topic.n) {
-        diag_at(x->d, stmt->u.create.name.at, DIAG_STATEMENT, "Missing required property \"KAFKA_TOPIC\" which has no default value.");
+        diag_at(x->d, stmt->u.create.name.at, DIAG_STATEMENT,
+                "Missing required property \"KAFKA_TOPIC\" which has no default value.");
         return diag_hint(x->d, "Add WITH (KAFKA_TOPIC='...', ...).");
     }
     def.src = source_new();

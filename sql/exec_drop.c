@@ -26,7 +26,9 @@ static bool check_children(execution *x, const source *s, const ast_name *name)
         }
     }
     if (!names.len) return true;
-    diag_at(x->d, name->at, DIAG_STATE, "Cannot drop %.*s.\nThe following streams and/or tables read from this source: [%s].", STR_ARG(s->name), buf_z(&names));
+    diag_at(x->d, name->at, DIAG_STATE,
+            "Cannot drop %.*s.\nThe following streams and/or tables read from this source: [%s].", STR_ARG(s->name),
+            buf_z(&names));
     buf_free(&names);
     return diag_hint(x->d, "You need to drop them before dropping %.*s.", STR_ARG(s->name));
 }
@@ -49,7 +51,8 @@ static bool check_users(execution *x, const source *s, const ast_name *name)
     bool ok = !readers.len && !writers.len;
     if (!ok) {
         diag_at(x->d, name->at, DIAG_STATE,
-                "Cannot drop %.*s.\nThe following queries read from this source: [%s].\nThe following queries write into this source: [%s].",
+                "Cannot drop %.*s.\nThe following queries read from this source: [%s].\nThe following queries write "
+                "into this source: [%s].",
                 STR_ARG(s->name), buf_z(&readers), buf_z(&writers));
         diag_hint(x->d, "You need to terminate them before dropping %.*s.", STR_ARG(s->name));
     }
@@ -61,7 +64,8 @@ static bool check_users(execution *x, const source *s, const ast_name *name)
 static bool check_delete_topic(execution *x, const source *s, const ast_name *name)
 {
     if (s->read_only) {
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot delete topic for read-only source: %.*s", STR_ARG(s->name));
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot delete topic for read-only source: %.*s",
+                       STR_ARG(s->name));
     }
     buf names = {0};
     for (int i = 0; i < x->before->source_count; i++) {
@@ -69,7 +73,8 @@ static bool check_delete_topic(execution *x, const source *s, const ast_name *na
         if (other != s && str_eq(other->topic, s->topic)) list_names(&names, other->name);
     }
     if (!names.len) return true;
-    diag_at(x->d, name->at, DIAG_STATE, "Refusing to delete topic. Found other data sources ([%s]) using topic %.*s", buf_z(&names), STR_ARG(s->topic));
+    diag_at(x->d, name->at, DIAG_STATE, "Refusing to delete topic. Found other data sources ([%s]) using topic %.*s",
+            buf_z(&names), STR_ARG(s->topic));
     buf_free(&names);
     return false;
 }
@@ -97,8 +102,8 @@ bool exec_drop_source(execution *x)
         return true;
     }
     if (s->schema->is_table != table) {
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Incompatible data source type is %s, but statement was DROP %s", s->schema->is_table ? "TABLE" : "STREAM",
-                       table ? "TABLE" : "STREAM");
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Incompatible data source type is %s, but statement was DROP %s",
+                       s->schema->is_table ? "TABLE" : "STREAM", table ? "TABLE" : "STREAM");
     }
     if (x->stmt->u.drop.delete_topic && !check_delete_topic(x, s, name)) return false;
     if (!check_children(x, s, name) || !check_users(x, s, name)) return false;
@@ -106,11 +111,13 @@ bool exec_drop_source(execution *x)
     exec_publish(x, catalog_remove_source(exec_catalog(x), s->name));
     if (x->stmt->u.drop.delete_topic) {
         exec_effect(x, EFFECT_DELETE_TOPIC)->topic = s->topic;
-        if (format_rules_of(s->key_format.spec.kind)->registry || format_rules_of(s->value_format.spec.kind)->registry) {
+        if (format_rules_of(s->key_format.spec.kind)->registry ||
+            format_rules_of(s->value_format.spec.kind)->registry) {
             exec_effect(x, EFFECT_DELETE_SCHEMAS)->topic = s->topic;
         }
     }
-    exec_status(x, table ? "table" : "stream", s->name, "drop", "Source `%.*s` (topic: %.*s) was dropped.", STR_ARG(s->name), STR_ARG(s->topic));
+    exec_status(x, table ? "table" : "stream", s->name, "drop", "Source `%.*s` (topic: %.*s) was dropped.",
+                STR_ARG(s->name), STR_ARG(s->topic));
     return true;
 }
 
@@ -121,7 +128,8 @@ bool exec_create_type(execution *x)
     const ast_name *name = &x->stmt->u.create_type.name;
     if (catalog_type(x->before, name->text)) {
         if (!x->stmt->u.create_type.if_not_exists) {
-            return diag_at(x->d, name->at, DIAG_EXISTS, "Cannot register custom type '%.*s' since it is already registered.", STR_ARG(name->text));
+            return diag_at(x->d, name->at, DIAG_EXISTS,
+                           "Cannot register custom type '%.*s' since it is already registered.", STR_ARG(name->text));
         }
         x->out->result.kind = RESULT_WARNING;
         x->out->result.message = arena_printf(x->a, "%.*s is already registered", STR_ARG(name->text));
@@ -137,7 +145,8 @@ bool exec_create_type(execution *x)
     }
     next = catalog_put_type(x->before, t);
     exec_publish(x, next);
-    exec_status(x, "type", t->name, "create", "Registered custom type with name '%.*s' and SQL type %s", STR_ARG(t->name), type_text(x->a, t->type).p);
+    exec_status(x, "type", t->name, "create", "Registered custom type with name '%.*s' and SQL type %s",
+                STR_ARG(t->name), type_text(x->a, t->type).p);
     return true;
 }
 
@@ -145,7 +154,8 @@ bool exec_drop_type(execution *x)
 {
     const ast_name *name = &x->stmt->u.drop.name;
     if (!catalog_type(x->before, name->text)) {
-        if (!x->stmt->u.drop.if_exists) return diag_at(x->d, name->at, DIAG_NOT_FOUND, "Type %.*s does not exist.", STR_ARG(name->text));
+        if (!x->stmt->u.drop.if_exists)
+            return diag_at(x->d, name->at, DIAG_NOT_FOUND, "Type %.*s does not exist.", STR_ARG(name->text));
         x->out->result.kind = RESULT_WARNING;
         x->out->result.message = arena_printf(x->a, "Type '%.*s' does not exist.", STR_ARG(name->text));
         return true;
@@ -162,15 +172,17 @@ static bool check_alter(execution *x, const source *s)
     const ast_name *name = &x->stmt->u.alter.name;
     bool table = x->stmt->kind == AST_STMT_ALTER_TABLE;
     if (s->schema->is_table != table) {
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Incompatible data source type is %s, but statement was ALTER %s", s->schema->is_table ? "TABLE" : "STREAM",
-                       table ? "TABLE" : "STREAM");
+        return diag_at(x->d, name->at, DIAG_STATEMENT,
+                       "Incompatible data source type is %s, but statement was ALTER %s",
+                       s->schema->is_table ? "TABLE" : "STREAM", table ? "TABLE" : "STREAM");
     }
     if (s->created_as) {
         return diag_at(x->d, name->at, DIAG_STATEMENT, "ALTER command is not supported for CREATE ... AS statements.");
     }
     if (s->read_only) {
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot alter %s '%.*s': ALTER operations are not supported on source %ss.", table ? "table" : "stream",
-                       STR_ARG(s->name), table ? "table" : "stream");
+        return diag_at(x->d, name->at, DIAG_STATEMENT,
+                       "Cannot alter %s '%.*s': ALTER operations are not supported on source %ss.",
+                       table ? "table" : "stream", STR_ARG(s->name), table ? "table" : "stream");
     }
     return true;
 }
@@ -190,11 +202,15 @@ bool exec_alter(execution *x)
         column *to = &columns[from->count + (int)i];
         *to = (column){.name = arena_str(s->mem, c->name.text), .role = COLUMN_VALUE};
         if (pseudo_type(to->name, NULL)) {
-            ok = diag_at(x->d, c->name.at, DIAG_STATEMENT, "'%.*s' is a reserved column name. You cannot use it as a name for a column.", STR_ARG(to->name));
+            ok = diag_at(x->d, c->name.at, DIAG_STATEMENT,
+                         "'%.*s' is a reserved column name. You cannot use it as a name for a column.",
+                         STR_ARG(to->name));
         }
         for (int k = 0; ok && k < from->count + (int)i; k++) {
             if (!str_eq(columns[k].name, to->name)) continue;
-            ok = diag_at(x->d, c->name.at, DIAG_STATEMENT, "Cannot add column `%.*s` to schema. A column with the same name already exists.", STR_ARG(to->name));
+            ok = diag_at(x->d, c->name.at, DIAG_STATEMENT,
+                         "Cannot add column `%.*s` to schema. A column with the same name already exists.",
+                         STR_ARG(to->name));
         }
         ok = ok && typeck_type(s->mem, x->before, c->type, &to->type, x->d);
     }
@@ -215,7 +231,8 @@ bool exec_alter(execution *x)
     }
     exec_publish(x, catalog_put_source(x->before, s));
     exec_register(x, s, true);
-    exec_status(x, now->is_table ? "table" : "stream", s->name, "alter", "%s %.*s altered.", now->is_table ? "Table" : "Stream", STR_ARG(s->name));
+    exec_status(x, now->is_table ? "table" : "stream", s->name, "alter", "%s %.*s altered.",
+                now->is_table ? "Table" : "Stream", STR_ARG(s->name));
     return true;
 }
 
@@ -265,7 +282,8 @@ bool exec_query_control(execution *x)
         return true;
     }
     if (q->kind == QUERY_SOURCE_TABLE) {
-        return diag_at(x->d, s->u.query_ref.query_id.at, DIAG_STATEMENT, "Cannot %s query '%.*s' because it is linked to a source table.", verb, STR_ARG(id));
+        return diag_at(x->d, s->u.query_ref.query_id.at, DIAG_STATEMENT,
+                       "Cannot %s query '%.*s' because it is linked to a source table.", verb, STR_ARG(id));
     }
     control_one(x, q);
     exec_status(x, "query", id, verb, "Query %sd.", verb);

@@ -18,12 +18,16 @@ typedef struct insertion {
 static bool check_target(execution *x, const source *to)
 {
     const ast_name *name = &x->stmt->u.insert_values.target;
-    if (to->schema->window != WINDOW_NONE) return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert values into windowed stream/table!");
+    if (to->schema->window != WINDOW_NONE)
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert values into windowed stream/table!");
     if (to->read_only) {
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert values into read-only %s: %.*s", to->schema->is_table ? "table" : "stream", STR_ARG(to->name));
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert values into read-only %s: %.*s",
+                       to->schema->is_table ? "table" : "stream", STR_ARG(to->name));
     }
     if (!settings_bool(&x->session->settings, "ksql.insert.into.values.enabled")) {
-        return diag_at(x->d, x->stmt->at, DIAG_STATE, "The server has disabled INSERT INTO ... VALUES functionality. To enable it, set 'ksql.insert.into.values.enabled'=true");
+        return diag_at(x->d, x->stmt->at, DIAG_STATE,
+                       "The server has disabled INSERT INTO ... VALUES functionality. To enable it, set "
+                       "'ksql.insert.into.values.enabled'=true");
     }
     return true;
 }
@@ -36,16 +40,20 @@ static bool constant_value(insertion *in, const ast_expr *from, const type *to, 
     expr *e;
     value v;
     if (!typeck_expr(&t, from, &e)) return false;
-    if (e->kind == EXPR_CONST) v = e->constant;
-    else if (!expr_eval_const(x->a, e, NULL, NULL, &v, x->d)) return false;
+    if (e->kind == EXPR_CONST)
+        v = e->constant;
+    else if (!expr_eval_const(x->a, e, NULL, NULL, &v, x->d))
+        return false;
     bool lax = ast_expr_is_literal(from);
     if (e->type->kind == TYPE_NULL || v.null) {
         *out = value_null();
         return true;
     }
     if (coerce_value(x->a, e->type, v, to, lax, out)) return true;
-    return diag_at(x->d, from->at, DIAG_STATEMENT, "Failed to insert values into '%.*s'. Expected type %s for field `%.*s` but got %s(%.*s)",
-                   STR_ARG(in->to->name), type_text(x->a, to).p, STR_ARG(name), type_text(x->a, e->type).p, STR_ARG(typeck_text(&t, from)));
+    return diag_at(x->d, from->at, DIAG_STATEMENT,
+                   "Failed to insert values into '%.*s'. Expected type %s for field `%.*s` but got %s(%.*s)",
+                   STR_ARG(in->to->name), type_text(x->a, to).p, STR_ARG(name), type_text(x->a, e->type).p,
+                   STR_ARG(typeck_text(&t, from)));
 }
 
 /* ROWTIME is given as a number or as a time written as text. */
@@ -73,7 +81,8 @@ static bool set_value(insertion *in, const ast_name *name, const ast_expr *from)
     if (at < 0) {
         diag_at(x->d, name->at, DIAG_STATEMENT, "Column name `%.*s` does not exist.", STR_ARG(name->text));
         for (int i = 0; i < in->to->schema->count; i++) {
-            if (name_distance(in->to->schema->columns[i].name, name->text, 2) <= 2) return diag_hint(x->d, "Did you mean %.*s?", STR_ARG(in->to->schema->columns[i].name));
+            if (name_distance(in->to->schema->columns[i].name, name->text, 2) <= 2)
+                return diag_hint(x->d, "Did you mean %.*s?", STR_ARG(in->to->schema->columns[i].name));
         }
         return false;
     }
@@ -81,7 +90,8 @@ static bool set_value(insertion *in, const ast_name *name, const ast_expr *from)
     if (c->role == COLUMN_HEADER || c->role == COLUMN_HEADERS) {
         return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into HEADER columns: %.*s", STR_ARG(c->name));
     }
-    if (in->given[at]) return diag_at(x->d, name->at, DIAG_STATEMENT, "Column `%.*s` is given twice.", STR_ARG(c->name));
+    if (in->given[at])
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Column `%.*s` is given twice.", STR_ARG(c->name));
     in->given[at] = true;
     return constant_value(in, from, c->type, c->name, &in->values[at]);
 }
@@ -95,14 +105,17 @@ static bool set_all(insertion *in)
     int expected = 0;
     for (int i = 0; i < s->count; i++) {
         if (s->columns[i].role == COLUMN_HEADER || s->columns[i].role == COLUMN_HEADERS) {
-            return diag_at(x->d, x->stmt->u.insert_values.target.at, DIAG_STATEMENT, "Cannot insert into HEADER columns: %.*s", STR_ARG(s->columns[i].name));
+            return diag_at(x->d, x->stmt->u.insert_values.target.at, DIAG_STATEMENT,
+                           "Cannot insert into HEADER columns: %.*s", STR_ARG(s->columns[i].name));
         }
         expected++;
     }
     if ((int)values->n != expected) {
         buf b = {0};
         schema_print(s, &b);
-        diag_at(x->d, x->stmt->at, DIAG_STATEMENT, "Failed to insert values into '%.*s'. Expected a value for each column. Expected Columns: %s. Got %u values.",
+        diag_at(x->d, x->stmt->at, DIAG_STATEMENT,
+                "Failed to insert values into '%.*s'. Expected a value for each column. Expected Columns: %s. Got %u "
+                "values.",
                 STR_ARG(in->to->name), buf_z(&b), (unsigned)values->n);
         buf_free(&b);
         return false;
@@ -120,7 +133,8 @@ static bool set_listed(insertion *in)
     const ast_exprs *values = &x->stmt->u.insert_values.values;
     const ast_names *names = &x->stmt->u.insert_values.columns;
     if (values->n != names->n) {
-        return diag_at(x->d, x->stmt->at, DIAG_STATEMENT, "Failed to insert values into '%.*s'. Expected a value for each column: %u columns, %u values.",
+        return diag_at(x->d, x->stmt->at, DIAG_STATEMENT,
+                       "Failed to insert values into '%.*s'. Expected a value for each column: %u columns, %u values.",
                        STR_ARG(in->to->name), (unsigned)names->n, (unsigned)values->n);
     }
     for (uint32_t i = 0; i < names->n; i++) {
@@ -135,8 +149,10 @@ static bool check_primary_key(insertion *in)
     if (!s->is_table) return true;
     for (int k = 0; k < s->key_count; k++) {
         if (in->given[k] && !in->values[k].null) continue;
-        return diag_at(in->x->d, in->x->stmt->at, DIAG_STATEMENT, "Failed to insert values into '%.*s'. Value for primary key column(s) %.*s is required for tables",
-                       STR_ARG(in->to->name), STR_ARG(s->columns[k].name));
+        return diag_at(
+            in->x->d, in->x->stmt->at, DIAG_STATEMENT,
+            "Failed to insert values into '%.*s'. Value for primary key column(s) %.*s is required for tables",
+            STR_ARG(in->to->name), STR_ARG(s->columns[k].name));
     }
     return true;
 }
@@ -146,13 +162,15 @@ bool exec_insert_values(execution *x)
     const ast_name *name = &x->stmt->u.insert_values.target;
     const source *to = catalog_source(x->before, name->text);
     if (!to) {
-        diag_at(x->d, name->at, DIAG_NOT_FOUND, "Cannot insert values into an unknown stream/table: `%.*s`", STR_ARG(name->text));
+        diag_at(x->d, name->at, DIAG_NOT_FOUND, "Cannot insert values into an unknown stream/table: `%.*s`",
+                STR_ARG(name->text));
         const source *near = catalog_similar_source(x->before, name->text);
         return near ? diag_hint(x->d, "Did you mean %.*s?", STR_ARG(near->name)) : false;
     }
     if (!check_target(x, to)) return false;
     const schema *s = to->schema;
-    insertion in = {x, to, ARENA_ARRAY(x->a, value, (size_t)s->count), ARENA_ARRAY(x->a, bool, (size_t)s->count), x->env->now_ms};
+    insertion in = {x, to, ARENA_ARRAY(x->a, value, (size_t)s->count), ARENA_ARRAY(x->a, bool, (size_t)s->count),
+                    x->env->now_ms};
     for (int i = 0; i < s->count; i++) in.values[i] = value_null();
     if (!(x->stmt->u.insert_values.columns.n ? set_listed(&in) : set_all(&in)) || !check_primary_key(&in)) return false;
     if (in.rowtime < 0) return diag_at(x->d, x->stmt->at, DIAG_STATEMENT, "ROWTIME must not be negative.");

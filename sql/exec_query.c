@@ -3,7 +3,8 @@
 #include "sql/exec.h"
 #include "sql/format_rules.h"
 
-bool exec_plan(execution *x, arena *a, const ast_query *q, bool persistent, plan_target *target, analysis *an, planned *out)
+bool exec_plan(execution *x, arena *a, const ast_query *q, bool persistent, plan_target *target, analysis *an,
+               planned *out)
 {
     if (!analyze_query(x->a, exec_catalog(x), &x->session->settings, q, persistent, an, x->d)) return false;
     return plan_query(a, an, x->env, target, out, x->d);
@@ -66,7 +67,9 @@ static bool within_limit(execution *x)
     int64_t limit;
     str set = settings_get(&x->session->settings, "ksql.query.persistent.active.limit");
     if (!str_to_i64(set, &limit) || exec_catalog(x)->query_count < limit) return true;
-    return diag_at(x->d, x->stmt->at, DIAG_LIMIT, "Not executing statement(s) as it would cause the number of active, persistent queries to exceed the configured limit of %lld.",
+    return diag_at(x->d, x->stmt->at, DIAG_LIMIT,
+                   "Not executing statement(s) as it would cause the number of active, persistent queries to exceed "
+                   "the configured limit of %lld.",
                    (long long)limit);
 }
 
@@ -106,14 +109,17 @@ static bool check_sink_name(execution *x, bool table, const source **old, bool *
     const char *found = (*old)->schema->is_table ? "table" : "stream";
     if (stmt->u.create_as.or_replace) {
         if (!(*old)->read_only) return true;
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot add %s '%.*s': CREATE OR REPLACE is not supported on source %ss.", kind,
+        return diag_at(x->d, name->at, DIAG_STATEMENT,
+                       "Cannot add %s '%.*s': CREATE OR REPLACE is not supported on source %ss.", kind,
                        STR_ARG(name->text), found);
     }
     if (!stmt->u.create_as.if_not_exists) {
-        return diag_at(x->d, name->at, DIAG_EXISTS, "Cannot add %s '%.*s': A %s with the same name already exists", kind, STR_ARG(name->text), found);
+        return diag_at(x->d, name->at, DIAG_EXISTS, "Cannot add %s '%.*s': A %s with the same name already exists",
+                       kind, STR_ARG(name->text), found);
     }
     x->out->result.kind = RESULT_WARNING;
-    x->out->result.message = arena_printf(x->a, "Cannot add %s `%.*s`: A %s with the same name already exists.", kind, STR_ARG(name->text), found);
+    x->out->result.message = arena_printf(x->a, "Cannot add %s `%.*s`: A %s with the same name already exists.", kind,
+                                          STR_ARG(name->text), found);
     *done = true;
     return true;
 }
@@ -126,7 +132,8 @@ static const char *upgrade_obstacle(const plan *old, const plan *now)
     if (old->kind != now->kind) return "the steps of the query differ";
     switch (old->kind) {
     case PLAN_SOURCE:
-        if (!str_eq(old->source.name, now->source.name) || !str_eq(old->source.topic, now->source.topic)) return "the source differs";
+        if (!str_eq(old->source.name, now->source.name) || !str_eq(old->source.topic, now->source.topic))
+            return "the source differs";
         return NULL;
     case PLAN_SINK:
         if (!str_eq(old->sink.topic, now->sink.topic)) return "the topic differs";
@@ -134,11 +141,14 @@ static const char *upgrade_obstacle(const plan *old, const plan *now)
     case PLAN_REKEY:
         if (old->rekey.count != now->rekey.count) return "the key differs";
         for (int i = 0; i < old->rekey.count; i++) {
-            if (!type_eq(old->rekey.keys[i]->type, now->rekey.keys[i]->type) || old->rekey.keys[i]->kind != now->rekey.keys[i]->kind) return "the key differs";
+            if (!type_eq(old->rekey.keys[i]->type, now->rekey.keys[i]->type) ||
+                old->rekey.keys[i]->kind != now->rekey.keys[i]->kind)
+                return "the key differs";
         }
         break;
     case PLAN_AGGREGATE:
-        if (old->aggregate.window.kind != WINDOW_NONE || now->aggregate.window.kind != WINDOW_NONE) return "upgrades not yet supported for windowed aggregates";
+        if (old->aggregate.window.kind != WINDOW_NONE || now->aggregate.window.kind != WINDOW_NONE)
+            return "upgrades not yet supported for windowed aggregates";
         if (old->inputs[0]->schema->is_table) return "upgrades not yet supported for aggregates of tables";
         if (old->aggregate.call_count != now->aggregate.call_count) return "the aggregates differ";
         for (int i = 0; i < old->aggregate.call_count; i++) {
@@ -157,17 +167,23 @@ static const char *upgrade_obstacle(const plan *old, const plan *now)
 static bool check_upgrade(execution *x, const source *old, const source *now, const catalog_query *q, const plan *root)
 {
     const char *why = NULL;
-    if (old->schema->is_table != now->schema->is_table) why = "the kind (STREAM or TABLE) differs";
-    else if (!str_eq(old->topic, now->topic)) why = "the topic differs";
-    else if (old->key_format.spec.kind != now->key_format.spec.kind || old->value_format.spec.kind != now->value_format.spec.kind) why = "the formats differ";
-    else if (old->schema->key_count != now->schema->key_count || old->schema->count > now->schema->count) why = "columns are missing";
+    if (old->schema->is_table != now->schema->is_table)
+        why = "the kind (STREAM or TABLE) differs";
+    else if (!str_eq(old->topic, now->topic))
+        why = "the topic differs";
+    else if (old->key_format.spec.kind != now->key_format.spec.kind ||
+             old->value_format.spec.kind != now->value_format.spec.kind)
+        why = "the formats differ";
+    else if (old->schema->key_count != now->schema->key_count || old->schema->count > now->schema->count)
+        why = "columns are missing";
     for (int i = 0; !why && i < old->schema->count; i++) {
         const column *a = &old->schema->columns[i], *b = &now->schema->columns[i];
         if (!str_eq(a->name, b->name) || !type_eq(a->type, b->type)) why = "existing columns differ";
     }
     if (!why && q) why = upgrade_obstacle(q->plan, root);
     if (!why) return true;
-    return diag_at(x->d, x->stmt->u.create_as.name.at, DIAG_STATEMENT, "Cannot upgrade data source: `%.*s`: %s.", STR_ARG(now->name), why);
+    return diag_at(x->d, x->stmt->u.create_as.name.at, DIAG_STATEMENT, "Cannot upgrade data source: `%.*s`: %s.",
+                   STR_ARG(now->name), why);
 }
 
 /* The query that OR REPLACE takes the place of; NULL: none. */
@@ -178,7 +194,8 @@ static bool find_replaced(execution *x, const source *old, const catalog_query *
     const catalog_query *found[2];
     int n = catalog_queries_of(x->before, old->name, false, found, 2);
     if (n > 1) {
-        return diag_at(x->d, x->stmt->u.create_as.name.at, DIAG_STATEMENT, "REPLACE for sink `%.*s` is not supported because there are multiple queries writing into it.",
+        return diag_at(x->d, x->stmt->u.create_as.name.at, DIAG_STATEMENT,
+                       "REPLACE for sink `%.*s` is not supported because there are multiple queries writing into it.",
                        STR_ARG(old->name));
     }
     if (n) *out = found[0];
@@ -194,13 +211,15 @@ static bool add_query(execution *x, catalog_query *q, source *sink, const source
         return false;
     }
     q->id = replaced ? arena_str(q->mem, replaced->id)
-                     : upper_id(q->mem, arena_printf(q->mem, "C%cAS_%.*s_%lld", sink->schema->is_table ? 'T' : 'S', STR_ARG(sink->name), (long long)x->number));
+                     : upper_id(q->mem, arena_printf(q->mem, "C%cAS_%.*s_%lld", sink->schema->is_table ? 'T' : 'S',
+                                                     STR_ARG(sink->name), (long long)x->number));
     sink->query_id = arena_str(sink->mem, q->id);
     exec_publish(x, catalog_put_source(exec_catalog(x), sink));
     exec_register(x, sink, true);
     exec_publish(x, catalog_put_query(exec_catalog(x), q));
     exec_effect(x, replaced ? EFFECT_REPLACE_QUERY : EFFECT_START_QUERY)->query = q;
-    exec_status(x, sink->schema->is_table ? "table" : "stream", sink->name, "create", "Created query with ID %.*s", STR_ARG(q->id));
+    exec_status(x, sink->schema->is_table ? "table" : "stream", sink->name, "create", "Created query with ID %.*s",
+                STR_ARG(q->id));
     x->out->result.query_id = arena_str(x->a, q->id);
     return true;
 }
@@ -212,8 +231,8 @@ static int64_t window_retention(const ast_query *q)
 
 static bool is_read_only_topic(str topic)
 {
-    return str_starts(topic, STR("_confluent")) || str_starts(topic, STR("__confluent")) || str_eqz(topic, "__consumer_offsets") ||
-           str_eqz(topic, "__transaction_state") || str_eqz(topic, "_schemas");
+    return str_starts(topic, STR("_confluent")) || str_starts(topic, STR("__confluent")) ||
+           str_eqz(topic, "__consumer_offsets") || str_eqz(topic, "__transaction_state") || str_eqz(topic, "_schemas");
 }
 
 bool exec_create_as(execution *x)
@@ -225,15 +244,20 @@ bool exec_create_as(execution *x)
     with_props w;
     analysis an;
     planned p;
-    if (!with_read(x->a, &stmt->u.create_as.with, WITH_AS, &w, x->d) || !check_sink_name(x, table, &old, &done)) return false;
+    if (!with_read(x->a, &stmt->u.create_as.with, WITH_AS, &w, x->d) || !check_sink_name(x, table, &old, &done))
+        return false;
     if (done) return true;
     if (!within_limit(x) || !analyze_query(x->a, x->before, &x->session->settings, q, true, &an, x->d)) return false;
     str prefix = settings_get(&x->session->settings, "ksql.output.topic.name.prefix");
     str name = stmt->u.create_as.name.text;
     str topic = w.topic.n ? w.topic : arena_printf(x->a, "%.*s%.*s", STR_ARG(prefix), STR_ARG(name));
-    if (is_read_only_topic(topic)) return diag_at(x->d, stmt->u.create_as.name.at, DIAG_STATEMENT, "Cannot write to the read-only topic '%.*s'.", STR_ARG(topic));
+    if (is_read_only_topic(topic))
+        return diag_at(x->d, stmt->u.create_as.name.at, DIAG_STATEMENT, "Cannot write to the read-only topic '%.*s'.",
+                       STR_ARG(topic));
     plan_target target = {.name = name, .topic = topic, .with = &w, .want_table = table, .partitions = 1};
-    if (!exec_topic(x, &w, topic, an.sources[0].src->topic, table, q->window != NULL, window_retention(q), &target.partitions)) return false;
+    if (!exec_topic(x, &w, topic, an.sources[0].src->topic, table, q->window != NULL, window_retention(q),
+                    &target.partitions))
+        return false;
     catalog_query *query = new_query(x, &an, QUERY_CREATE_AS);
     if (!plan_query(query->mem, &an, x->env, &target, &p, x->d)) {
         catalog_query_unref(query);
@@ -257,13 +281,16 @@ static bool insert_id(execution *x, const with_props *w, catalog_query *q)
     static const char *const reserved[] = {"INSERTQUERY_", "CTAS_", "CSAS_", "CST_"};
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
         if (!str_starts(q->id, str_z(reserved[i]))) continue;
-        return diag_at(x->d, w->query_id_at, DIAG_INVALID,
-                       "Query IDs must not start with a reserved query ID prefix (INSERTQUERY_, CTAS_, CSAS_, CST_). Got '%.*s'.", STR_ARG(q->id));
+        return diag_at(
+            x->d, w->query_id_at, DIAG_INVALID,
+            "Query IDs must not start with a reserved query ID prefix (INSERTQUERY_, CTAS_, CSAS_, CST_). Got '%.*s'.",
+            STR_ARG(q->id));
     }
     for (size_t i = 0; i < q->id.n; i++) {
         char c = q->id.p[i];
         if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_') continue;
-        return diag_at(x->d, w->query_id_at, DIAG_INVALID, "Query IDs may contain only alphanumeric characters and '_'. Got: '%.*s'", STR_ARG(q->id));
+        return diag_at(x->d, w->query_id_at, DIAG_INVALID,
+                       "Query IDs may contain only alphanumeric characters and '_'. Got: '%.*s'", STR_ARG(q->id));
     }
     if (!catalog_find_query(exec_catalog(x), q->id)) return true;
     return diag_at(x->d, w->query_id_at, DIAG_EXISTS, "Query ID '%.*s' already exists.", STR_ARG(q->id));
@@ -273,14 +300,20 @@ static bool check_insert_target(execution *x, const source *target)
 {
     const ast_name *name = &x->stmt->u.insert_into.target;
     if (target->schema->is_table) {
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "INSERT INTO can only be used to insert into a stream. %.*s is a table.", STR_ARG(target->name));
+        return diag_at(x->d, name->at, DIAG_STATEMENT,
+                       "INSERT INTO can only be used to insert into a stream. %.*s is a table.", STR_ARG(target->name));
     }
-    if (target->read_only) return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into read-only stream: %.*s", STR_ARG(target->name));
-    if (is_read_only_topic(target->topic)) return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into read-only topic: %.*s", STR_ARG(target->topic));
+    if (target->read_only)
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into read-only stream: %.*s",
+                       STR_ARG(target->name));
+    if (is_read_only_topic(target->topic))
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into read-only topic: %.*s",
+                       STR_ARG(target->topic));
     for (int i = 0; i < target->schema->count; i++) {
         column_role r = target->schema->columns[i].role;
         if (r != COLUMN_HEADER && r != COLUMN_HEADERS) continue;
-        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into %.*s because it has header columns", STR_ARG(target->name));
+        return diag_at(x->d, name->at, DIAG_STATEMENT, "Cannot insert into %.*s because it has header columns",
+                       STR_ARG(target->name));
     }
     return true;
 }
@@ -294,7 +327,8 @@ bool exec_insert_select(execution *x)
     const source *to = exec_find_source(x, &stmt->u.insert_into.target);
     if (!to || !check_insert_target(x, to)) return false;
     if (!with_read(x->a, &stmt->u.insert_into.with, WITH_INSERT, &w, x->d) || !within_limit(x)) return false;
-    if (!analyze_query(x->a, x->before, &x->session->settings, stmt->u.insert_into.query, true, &an, x->d)) return false;
+    if (!analyze_query(x->a, x->before, &x->session->settings, stmt->u.insert_into.query, true, &an, x->d))
+        return false;
     sql_topic topic = {.partitions = 1};
     if (x->env->topic) x->env->topic(x->env->ctx, to->topic, &topic);
     plan_target target = {.name = to->name, .topic = to->topic, .existing = to, .partitions = topic.partitions};
@@ -346,7 +380,7 @@ static bool explain_statement(execution *x, const ast_stmt *inner)
     execution y = *x;
     y.stmt = inner;
     y.out = &trial;
-    bool ok = inner->kind == AST_STMT_QUERY          ? exec_select(&y)
+    bool ok = inner->kind == AST_STMT_QUERY         ? exec_select(&y)
               : inner->kind == AST_STMT_INSERT_INTO ? exec_insert_select(&y)
                                                     : exec_create_as(&y);
     if (ok && trial.result.kind == RESULT_PULL) {
@@ -356,7 +390,8 @@ static bool explain_statement(execution *x, const ast_stmt *inner)
     const plan *root = ok && trial.result.push ? trial.result.push->root : NULL;
     const catalog_query *made = NULL;
     for (int i = 0; ok && i < trial.effect_count; i++) {
-        if (trial.effects[i].kind == EFFECT_START_QUERY || trial.effects[i].kind == EFFECT_REPLACE_QUERY) made = trial.effects[i].query;
+        if (trial.effects[i].kind == EFFECT_START_QUERY || trial.effects[i].kind == EFFECT_REPLACE_QUERY)
+            made = trial.effects[i].query;
     }
     if (made) root = made->plan;
     if (!ok || !root) {
@@ -384,6 +419,7 @@ bool exec_explain(execution *x)
     if (!s->u.explain.query_id.text.p) return explain_statement(x, s->u.explain.stmt);
     const catalog_query *q = catalog_find_query(x->before, s->u.explain.query_id.text);
     if (q) return explain_running(x, q);
-    return diag_at(x->d, s->u.explain.query_id.at, DIAG_NOT_FOUND, "Query with id:%.*s does not exist, use SHOW QUERIES to view the full set of queries.",
+    return diag_at(x->d, s->u.explain.query_id.at, DIAG_NOT_FOUND,
+                   "Query with id:%.*s does not exist, use SHOW QUERIES to view the full set of queries.",
                    STR_ARG(s->u.explain.query_id.text));
 }

@@ -21,7 +21,8 @@ static bool describe(execution *x)
     sql_result *r = &x->out->result;
     const source *s = catalog_source(x->before, name->text);
     if (!s) {
-        diag_at(x->d, name->at, DIAG_NOT_FOUND, "Could not find STREAM/TABLE '%.*s' in the Metastore", STR_ARG(name->text));
+        diag_at(x->d, name->at, DIAG_NOT_FOUND, "Could not find STREAM/TABLE '%.*s' in the Metastore",
+                STR_ARG(name->text));
         const source *near = catalog_similar_source(x->before, name->text);
         return near ? diag_hint(x->d, "Did you mean %.*s?", STR_ARG(near->name)) : false;
     }
@@ -52,8 +53,12 @@ bool exec_show(execution *x)
     const ast_stmt *s = x->stmt;
     sql_result *r = &x->out->result;
     switch (s->kind) {
-    case AST_STMT_LIST_STREAMS: list_sources(x, false, s->u.show.extended, s->u.show.extended ? RESULT_DESCRIPTIONS : RESULT_SOURCES); return true;
-    case AST_STMT_LIST_TABLES: list_sources(x, true, s->u.show.extended, s->u.show.extended ? RESULT_DESCRIPTIONS : RESULT_SOURCES); return true;
+    case AST_STMT_LIST_STREAMS:
+        list_sources(x, false, s->u.show.extended, s->u.show.extended ? RESULT_DESCRIPTIONS : RESULT_SOURCES);
+        return true;
+    case AST_STMT_LIST_TABLES:
+        list_sources(x, true, s->u.show.extended, s->u.show.extended ? RESULT_DESCRIPTIONS : RESULT_SOURCES);
+        return true;
     case AST_STMT_DESCRIBE_STREAMS: list_sources(x, false, s->u.describe.extended, RESULT_DESCRIPTIONS); return true;
     case AST_STMT_DESCRIBE_TABLES: list_sources(x, true, s->u.describe.extended, RESULT_DESCRIPTIONS); return true;
     case AST_STMT_DESCRIBE: return describe(x);

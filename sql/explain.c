@@ -121,7 +121,8 @@ void sql_print_plan_expr(const expr *e, const schema *s, buf *out)
         return;
     case EXPR_LAMBDA:
         buf_add_char(out, '(');
-        for (int i = 0; i < e->param_count; i++) buf_printf(out, "%s%c%d", i ? ", " : "", 'x' + e->lambda_depth % 3, i + 1);
+        for (int i = 0; i < e->param_count; i++)
+            buf_printf(out, "%s%c%d", i ? ", " : "", 'x' + e->lambda_depth % 3, i + 1);
         buf_add_z(out, ") => ");
         sql_print_plan_expr(e->body, s, out);
         return;
@@ -171,7 +172,11 @@ void sql_print_plan_expr(const expr *e, const schema *s, buf *out)
 static void print_window(const plan_window *w, buf *out)
 {
     if (w->kind == WINDOW_NONE) return;
-    buf_printf(out, " WINDOW %s (%lld ms", w->kind == WINDOW_TUMBLING ? "TUMBLING" : w->kind == WINDOW_HOPPING ? "HOPPING" : "SESSION", (long long)w->size);
+    buf_printf(out, " WINDOW %s (%lld ms",
+               w->kind == WINDOW_TUMBLING  ? "TUMBLING"
+               : w->kind == WINDOW_HOPPING ? "HOPPING"
+                                           : "SESSION",
+               (long long)w->size);
     if (w->kind == WINDOW_HOPPING) buf_printf(out, ", advance by %lld ms", (long long)w->advance);
     buf_printf(out, ", grace %lld ms, retention %lld ms)", (long long)w->grace, (long long)w->retention);
 }
@@ -195,15 +200,16 @@ static void print_project(const plan *p, buf *out)
         const expr *e = p->project.exprs[i];
         buf_add_z(out, i ? ", " : " ");
         sql_print_plan_expr(e, s, out);
-        if (e->kind != EXPR_COLUMN || !str_eq(s->columns[e->column].name, name)) buf_printf(out, " AS %.*s", STR_ARG(name));
+        if (e->kind != EXPR_COLUMN || !str_eq(s->columns[e->column].name, name))
+            buf_printf(out, " AS %.*s", STR_ARG(name));
     }
 }
 
 static void print_sink(const plan *p, buf *out)
 {
     if (p->sink.topic.n) {
-        buf_printf(out, " %.*s (topic %.*s, key %s, value %s)", STR_ARG(p->sink.name), STR_ARG(p->sink.topic), format_rules_of(p->sink.key_format.kind)->name,
-                   format_rules_of(p->sink.value_format.kind)->name);
+        buf_printf(out, " %.*s (topic %.*s, key %s, value %s)", STR_ARG(p->sink.name), STR_ARG(p->sink.topic),
+                   format_rules_of(p->sink.key_format.kind)->name, format_rules_of(p->sink.value_format.kind)->name);
     } else {
         buf_add_z(out, " to the client");
     }
@@ -216,7 +222,8 @@ static void print_details(const plan *p, buf *out)
     switch (p->kind) {
     case PLAN_SOURCE:
         buf_printf(out, " %.*s (topic %.*s, key %s, value %s)", STR_ARG(p->source.name), STR_ARG(p->source.topic),
-                   format_rules_of(p->source.key_format.kind)->name, format_rules_of(p->source.value_format.kind)->name);
+                   format_rules_of(p->source.key_format.kind)->name,
+                   format_rules_of(p->source.value_format.kind)->name);
         return;
     case PLAN_FILTER:
         buf_add_char(out, ' ');
@@ -233,7 +240,9 @@ static void print_details(const plan *p, buf *out)
     case PLAN_REKEY:
         buf_add_z(out, p->rekey.count ? " BY " : " BY NULL");
         print_list(p->rekey.keys, p->rekey.count, in, out);
-        if (p->rekey.exchange) buf_printf(out, " (exchange over %d partition%s)", p->rekey.partitions, p->rekey.partitions == 1 ? "" : "s");
+        if (p->rekey.exchange)
+            buf_printf(out, " (exchange over %d partition%s)", p->rekey.partitions,
+                       p->rekey.partitions == 1 ? "" : "s");
         return;
     case PLAN_AGGREGATE: print_aggregate(p, out); return;
     case PLAN_JOIN:
@@ -251,8 +260,9 @@ static void print_details(const plan *p, buf *out)
 static const char *step_name(const plan *p)
 {
     static const char *const names[] = {
-        [PLAN_SOURCE] = "SOURCE", [PLAN_FILTER] = "FILTER",       [PLAN_PROJECT] = "PROJECT",   [PLAN_EXPLODE] = "FLAT_MAP", [PLAN_REKEY] = "REKEY",
-        [PLAN_JOIN] = "JOIN",     [PLAN_AGGREGATE] = "AGGREGATE", [PLAN_SUPPRESS] = "SUPPRESS", [PLAN_SINK] = "SINK",
+        [PLAN_SOURCE] = "SOURCE",       [PLAN_FILTER] = "FILTER",     [PLAN_PROJECT] = "PROJECT",
+        [PLAN_EXPLODE] = "FLAT_MAP",    [PLAN_REKEY] = "REKEY",       [PLAN_JOIN] = "JOIN",
+        [PLAN_AGGREGATE] = "AGGREGATE", [PLAN_SUPPRESS] = "SUPPRESS", [PLAN_SINK] = "SINK",
     };
     static const char *const joins[] = {"INNER JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL OUTER JOIN"};
     return p->kind == PLAN_JOIN ? joins[p->join.kind] : names[p->kind];

@@ -33,15 +33,13 @@ static bool protobuf_carries(const type *t)
     case TYPE_ARRAY:
         /* A repeated field cannot hold repeated fields. */
         return t->elem->kind != TYPE_ARRAY && t->elem->kind != TYPE_MAP && protobuf_carries(t->elem);
-    case TYPE_MAP:
-        return protobuf_carries(t->elem);
+    case TYPE_MAP: return protobuf_carries(t->elem);
     case TYPE_STRUCT:
         for (int i = 0; i < t->field_count; i++) {
             if (!protobuf_carries(t->fields[i].type)) return false;
         }
         return true;
-    default:
-        return true;
+    default: return true;
     }
 }
 
@@ -49,17 +47,14 @@ static bool protobuf_carries(const type *t)
 static bool map_keys_are_strings(const type *t)
 {
     switch (t->kind) {
-    case TYPE_ARRAY:
-        return map_keys_are_strings(t->elem);
-    case TYPE_MAP:
-        return t->key->kind == TYPE_STRING && map_keys_are_strings(t->elem);
+    case TYPE_ARRAY: return map_keys_are_strings(t->elem);
+    case TYPE_MAP: return t->key->kind == TYPE_STRING && map_keys_are_strings(t->elem);
     case TYPE_STRUCT:
         for (int i = 0; i < t->field_count; i++) {
             if (!map_keys_are_strings(t->fields[i].type)) return false;
         }
         return true;
-    default:
-        return true;
+    default: return true;
     }
 }
 
@@ -76,20 +71,16 @@ static bool contains_map(const type *t)
 bool format_carries(format_kind kind, const type *t, bool key)
 {
     switch (kind) {
-    case FORMAT_NONE:
-        return false;
+    case FORMAT_NONE: return false;
     case FORMAT_KAFKA:
         return t->kind == TYPE_INT || t->kind == TYPE_BIGINT || t->kind == TYPE_DOUBLE || t->kind == TYPE_STRING ||
                t->kind == TYPE_BYTES;
-    case FORMAT_DELIMITED:
-        return !type_is_nested(t);
+    case FORMAT_DELIMITED: return !type_is_nested(t);
     case FORMAT_PROTOBUF:
-    case FORMAT_PROTOBUF_NOSR:
-        return protobuf_carries(t) && map_keys_are_strings(t);
+    case FORMAT_PROTOBUF_NOSR: return protobuf_carries(t) && map_keys_are_strings(t);
     case FORMAT_JSON:
     case FORMAT_JSON_SR:
-    case FORMAT_AVRO:
-        return map_keys_are_strings(t);
+    case FORMAT_AVRO: return map_keys_are_strings(t);
     }
     check_unreachable();
 }
@@ -120,14 +111,16 @@ static str bad_avro_name(const type *t)
 static bool check_avro_names(const column *c, bool wrapped, span at, diag *d)
 {
     str bad = wrapped && !avro_name(c->name) ? c->name : bad_avro_name(c->type);
-    return !bad.n || diag_at(d, at, DIAG_STATEMENT, "Schema is not compatible with Avro: the name '%.*s' is not legal there", STR_ARG(bad));
+    return !bad.n || diag_at(d, at, DIAG_STATEMENT,
+                             "Schema is not compatible with Avro: the name '%.*s' is not legal there", STR_ARG(bad));
 }
 
 bool format_check_schema(const format_spec *spec, const schema *s, bool key, span at, diag *d)
 {
     const format_rules *r = format_rules_of(spec->kind);
     int first = key ? 0 : s->key_count, end = key ? s->key_count : s->count;
-    if (!key && !r->as_value) return diag_at(d, at, DIAG_STATEMENT, "The '%s' format can only be used for keys.", r->name);
+    if (!key && !r->as_value)
+        return diag_at(d, at, DIAG_STATEMENT, "The '%s' format can only be used for keys.", r->name);
     int columns = 0;
     arena *scratch = arena_new();
     bool ok = true;
@@ -138,18 +131,19 @@ bool format_check_schema(const format_spec *spec, const schema *s, bool key, spa
         if (spec->kind == FORMAT_AVRO) ok = check_avro_names(c, spec->wrapped, at, d);
         if (!ok) break;
         if (key && contains_map(c->type)) {
-            ok = diag_at(d, at, DIAG_STATEMENT,
-                         "Map keys, including types that contain maps, are not supported as they may lead to unexpected "
-                         "behavior due to inconsistent serialization. Key column name: `%.*s`. Column type: %s.",
-                         STR_ARG(c->name), type_text(scratch, c->type).p);
+            ok =
+                diag_at(d, at, DIAG_STATEMENT,
+                        "Map keys, including types that contain maps, are not supported as they may lead to unexpected "
+                        "behavior due to inconsistent serialization. Key column name: `%.*s`. Column type: %s.",
+                        STR_ARG(c->name), type_text(scratch, c->type).p);
         } else if (!format_carries(spec->kind, c->type, key)) {
             ok = diag_at(d, at, DIAG_STATEMENT, "The '%s' format does not support type '%s', column: `%.*s`", r->name,
                          type_text(scratch, c->type).p, STR_ARG(c->name));
         }
     }
     if (ok && columns > 1 && !r->many_keys) {
-        ok = diag_at(d, at, DIAG_STATEMENT, "The '%s' format only supports a single field. Got %d %s columns.", r->name, columns,
-                     key ? "key" : "value");
+        ok = diag_at(d, at, DIAG_STATEMENT, "The '%s' format only supports a single field. Got %d %s columns.", r->name,
+                     columns, key ? "key" : "value");
     }
     arena_free(scratch);
     return ok;

@@ -15,14 +15,15 @@ typedef struct format_rules {
     format_kind kind;
     bool as_key;
     bool as_value;
-    bool wraps;         /* can write one column as a record with one field */
-    bool unwraps;       /* can write one column bare */
-    bool registry;      /* its schemas live in the schema registry */
-    bool many_keys;     /* several key columns */
-    bool nested;        /* ARRAY, MAP and STRUCT */
-    bool nested_key;    /* the same inside a key */
+    bool wraps; /* can write one column as a record with one field */
+    bool unwraps; /* can write one column bare */
+    bool registry; /* its schemas live in the schema registry */
+    bool many_keys; /* several key columns */
+    bool nested; /* ARRAY, MAP and STRUCT */
+    bool nested_key; /* the same inside a key */
 } format_rules;
 
+/* The facts about a format. */
 const format_rules *format_rules_of(format_kind kind);
 /* By name, without regard to case; NULL when there is no such format. */
 const format_rules *format_rules_find(str name);
@@ -34,8 +35,9 @@ bool format_carries(format_kind kind, const type *t, bool key);
 bool format_check_schema(const format_spec *spec, const schema *s, bool key, span at, diag *d);
 
 /*
- * The key format of new key columns when the user gave none: the inherited one where it can carry them, else JSON; NONE without a key, and
- * the default where NONE was inherited but there is a key (ksqlDB: sanitizeKeyFormat, getSinkKeyFormat).
+ * The key format of new key columns when the user gave none: the inherited one where it can carry them, else JSON;
+ * NONE without a key, and the default where NONE was inherited but there is a key (ksqlDB: sanitizeKeyFormat,
+ * getSinkKeyFormat).
  */
 format_spec format_key_for(format_spec inherited, const type *const *keys, int count, format_kind default_kind);
 

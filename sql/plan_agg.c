@@ -7,9 +7,9 @@
 /* One aggregate call of the projection or HAVING. */
 typedef struct agg_call {
     const ast_expr *from;
-    str column;      /* name in the store */
-    const type *of;  /* of the result */
-    int at;          /* column of the aggregate's output */
+    str column; /* name in the store */
+    const type *of; /* of the result */
+    int at; /* column of the aggregate's output */
 } agg_call;
 
 /* The aggregation of a query while it is planned. */
@@ -52,8 +52,8 @@ static ast_visit collect_call(const ast_expr *e, void *arg)
         const ast_expr *inner = typeck_find_aggregate(e->u.call.args.items[i]);
         if (!inner) continue;
         c->failed = true;
-        diag_at(c->p->d, inner->at, DIAG_STATEMENT, "Aggregate functions can not be nested: %.*s(%.*s())", STR_ARG(e->u.call.function.text),
-                STR_ARG(inner->u.call.function.text));
+        diag_at(c->p->d, inner->at, DIAG_STATEMENT, "Aggregate functions can not be nested: %.*s(%.*s())",
+                STR_ARG(e->u.call.function.text), STR_ARG(inner->u.call.function.text));
         return AST_VISIT_STOP;
     }
     add_call(c, e);
@@ -93,7 +93,8 @@ static ast_visit mark_read(const ast_expr *e, void *arg)
 static bool refuse_bound(planner *p, const ast_expr *e)
 {
     return diag_at(p->d, e->at, DIAG_STATEMENT,
-                   "Window bounds column %.*s can only be used in the SELECT clause of windowed aggregations and can not be passed to "
+                   "Window bounds column %.*s can only be used in the SELECT clause of windowed aggregations and can "
+                   "not be passed to "
                    "aggregate functions.",
                    STR_ARG(e->u.column.name.text));
 }
@@ -115,7 +116,8 @@ static bool check_bounds(planner *p, const agg_plan *ap)
     ast_expr_walk(p->an->having, find_bound, &found);
     for (int i = 0; i < ap->group_count; i++) ast_expr_walk(ap->groups[i], find_bound, &found);
     for (int i = 0; i < ap->count; i++) {
-        for (uint32_t k = 0; k < ap->calls[i].from->u.call.args.n; k++) ast_expr_walk(ap->calls[i].from->u.call.args.items[k], find_bound, &found);
+        for (uint32_t k = 0; k < ap->calls[i].from->u.call.args.n; k++)
+            ast_expr_walk(ap->calls[i].from->u.call.args.items[k], find_bound, &found);
     }
     return found ? refuse_bound(p, found) : true;
 }
@@ -183,7 +185,8 @@ static bool positive(planner *p, const ast_duration *dur, const char *what, int6
 {
     *out = ast_duration_ms(*dur);
     if (dur->value > 0) return true;
-    return diag_at(p->d, dur->at, DIAG_STATEMENT, "%s must be greater than zero, but is %lld.", what, (long long)dur->value);
+    return diag_at(p->d, dur->at, DIAG_STATEMENT, "%s must be greater than zero, but is %lld.", what,
+                   (long long)dur->value);
 }
 
 static bool plan_window_of(planner *p, const ast_window *w, bool final, plan_window *out)
@@ -208,7 +211,8 @@ static bool plan_window_of(planner *p, const ast_window *w, bool final, plan_win
     if (w->retention.present) {
         out->retention = ast_duration_ms(w->retention);
         if (out->retention < needed) {
-            return diag_at(p->d, w->retention.at, DIAG_STATEMENT, "The window's RETENTION must be at least its SIZE plus its GRACE PERIOD (%lld ms).",
+            return diag_at(p->d, w->retention.at, DIAG_STATEMENT,
+                           "The window's RETENTION must be at least its SIZE plus its GRACE PERIOD (%lld ms).",
                            (long long)needed);
         }
     }
@@ -249,18 +253,21 @@ static bool rekey_groups(planner *p, node *n, agg_plan *ap)
     }
     reader_walk w = {&n->names, ARENA_ARRAY(p->an->a, bool, (size_t)s->count + 1), NULL};
     for (int i = 0; i < ap->count; i++) {
-        for (uint32_t k = 0; k < ap->calls[i].from->u.call.args.n; k++) ast_expr_walk(ap->calls[i].from->u.call.args.items[k], mark_read, &w);
+        for (uint32_t k = 0; k < ap->calls[i].from->u.call.args.n; k++)
+            ast_expr_walk(ap->calls[i].from->u.call.args.items[k], mark_read, &w);
     }
     int *keep = ARENA_ARRAY(p->an->a, int, (size_t)s->count + 1), keep_count = 0;
     for (int i = 0; i < s->count; i++) {
         bool is_key = false;
-        for (int k = 0; k < ap->group_count; k++) is_key = is_key || (keys[k]->kind == EXPR_COLUMN && keys[k]->column == i);
+        for (int k = 0; k < ap->group_count; k++)
+            is_key = is_key || (keys[k]->kind == EXPR_COLUMN && keys[k]->column == i);
         if (w.read[i] && !is_key) keep[keep_count++] = i;
     }
-    bool same = !s->is_table && s->window == WINDOW_NONE && s->key_count == 1 && ap->group_count == 1 && keys[0]->kind == EXPR_COLUMN &&
-                keys[0]->column == 0;
+    bool same = !s->is_table && s->window == WINDOW_NONE && s->key_count == 1 && ap->group_count == 1 &&
+                keys[0]->kind == EXPR_COLUMN && keys[0]->column == 0;
     format_spec key_format = format_key_for(n->key_format, types, ap->group_count, plan_default_key_format(p));
-    return plan_rekey_step(p, n, "Aggregate-GroupBy", keys, names, ap->group_count, keep, keep_count, !same, true, key_format);
+    return plan_rekey_step(p, n, "Aggregate-GroupBy", keys, names, ap->group_count, keep, keep_count, !same, true,
+                           key_format);
 }
 
 static str call_column(planner *p, const agg_plan *ap, int index)
@@ -268,7 +275,8 @@ static str call_column(planner *p, const agg_plan *ap, int index)
     const ast_expr *e = ap->calls[index].from;
     for (int i = 0; i < p->an->item_count; i++) {
         const analysis_item *item = &p->an->items[i];
-        if (item->kind == AST_ITEM_EXPR && item->aliased && ast_expr_equal(item->e, e)) return arena_str(p->a, item->alias);
+        if (item->kind == AST_ITEM_EXPR && item->aliased && ast_expr_equal(item->e, e))
+            return arena_str(p->a, item->alias);
     }
     return arena_printf(p->a, "KSQL_AGG_VARIABLE_%d", index);
 }
@@ -292,7 +300,8 @@ static bool check_undo(planner *p, const agg_plan *ap, const agg *const *bound)
         buf_printf(&names, "%s%.*s", seen == 0 ? "" : seen == n - 1 ? " and " : ", ", STR_ARG(name));
         seen++;
     }
-    diag_at(p->d, first->at, DIAG_STATEMENT, "The aggregation function%s %s cannot be applied to a table source, only to a stream source.",
+    diag_at(p->d, first->at, DIAG_STATEMENT,
+            "The aggregation function%s %s cannot be applied to a table source, only to a stream source.",
             n > 1 ? "s" : "", buf_z(&names));
     buf_free(&names);
     return false;
@@ -306,7 +315,8 @@ static bool check_states(planner *p, const agg_plan *ap, const agg *const *bound
         const type *state = bound[i]->state_type;
         if (!state || format_carries(format, state, false)) continue;
         return diag_at(p->d, ap->calls[i].from->at, DIAG_STATEMENT,
-                       "One of the functions used in the statement has an intermediate type that the value format can not handle. Please "
+                       "One of the functions used in the statement has an intermediate type that the value format can "
+                       "not handle. Please "
                        "remove the function or change the format.\nFunction: %.*s. Format: %s.",
                        STR_ARG(ap->calls[i].from->u.call.function.text), format_rules_of(format)->name);
     }
@@ -372,13 +382,16 @@ static bool plan_call(planner *p, const node *n, agg_call *c, plan_agg_call *out
 /* After aggregation only group columns, calls and the bounds of the window have names. */
 static scope aggregate_scope(planner *p, const schema *s, const scope *before)
 {
-    scope_entry *entries = ARENA_ARRAY(p->an->a, scope_entry, (size_t)(s->key_count + before->count + 2 * p->an->source_count) + 2);
+    scope_entry *entries =
+        ARENA_ARRAY(p->an->a, scope_entry, (size_t)(s->key_count + before->count + 2 * p->an->source_count) + 2);
     int n = 0;
     for (int i = 0; i < before->count; i++) {
-        if (before->entries[i].column >= 0 && before->entries[i].column < s->key_count && before->entries[i].qualifier.n) entries[n++] = before->entries[i];
+        if (before->entries[i].column >= 0 && before->entries[i].column < s->key_count &&
+            before->entries[i].qualifier.n)
+            entries[n++] = before->entries[i];
     }
-    /* With or without a source's name in front. */
-    for (int i = -1; s->window != WINDOW_NONE && i < p->an->source_count; i++) {
+    /* With or without the source's name in front; behind a join they have no name, as in ksqlDB. */
+    for (int i = -1; s->window != WINDOW_NONE && p->an->source_count == 1 && i < 1; i++) {
         str from = i < 0 ? STR("") : p->an->sources[i].alias;
         entries[n++] = (scope_entry){from, STR("WINDOWSTART"), type_simple(TYPE_BIGINT), -1, PSEUDO_WINDOWSTART, false};
         entries[n++] = (scope_entry){from, STR("WINDOWEND"), type_simple(TYPE_BIGINT), -1, PSEUDO_WINDOWEND, false};
@@ -397,10 +410,12 @@ static bool build_aggregate(planner *p, node *n, agg_plan *ap, const plan_window
         ap->calls[i].column = call_column(p, ap, i);
         ap->calls[i].at = from->key_count + i;
         if (!plan_call(p, n, &ap->calls[i], &calls[i], &bound[i])) return false;
-        columns[from->key_count + i] = (column){.name = ap->calls[i].column, .type = ap->calls[i].of, .role = COLUMN_VALUE};
+        columns[from->key_count + i] =
+            (column){.name = ap->calls[i].column, .type = ap->calls[i].of, .role = COLUMN_VALUE};
     }
     if (from->is_table && window->kind != WINDOW_NONE) {
-        return diag_at(p->d, p->an->query->window->at, DIAG_STATEMENT, "Windowing not supported for table aggregations.");
+        return diag_at(p->d, p->an->query->window->at, DIAG_STATEMENT,
+                       "Windowing not supported for table aggregations.");
     }
     if (from->is_table && !check_undo(p, ap, bound)) return false;
     if (!check_states(p, ap, bound)) return false;
@@ -432,8 +447,10 @@ static bool plan_having(planner *p, node *n)
 static bool whole_group(planner *p, agg_plan *ap)
 {
     if (p->an->persistent) {
-        return diag_at(p->d, p->an->query->at, DIAG_STATEMENT, "CREATE TABLE AS SELECT statement does not support aggregate function %.*s without a GROUP BY clause.",
-                       STR_ARG(ap->calls[0].from->u.call.function.text));
+        return diag_at(
+            p->d, p->an->query->at, DIAG_STATEMENT,
+            "CREATE TABLE AS SELECT statement does not support aggregate function %.*s without a GROUP BY clause.",
+            STR_ARG(ap->calls[0].from->u.call.function.text));
     }
     ast_expr *one = ast_expr_new(p->an->a, AST_EXPR_INTEGER, p->an->query->at);
     one->u.integer = 1;

@@ -1,7 +1,9 @@
 /*
- * sql/plan_build.h - the planner's workshop: steps under construction, shared by the sql/plan_*.c files. Internal to sql/.
+ * sql/plan_build.h - the planner's workshop: steps under construction, shared by the sql/plan_*.c files. Internal to
+ * sql/.
  *
- * A node is the last step so far together with the scope over its rows. Scopes live in the statement's arena, steps in the query's.
+ * A node is the last step so far together with the scope over its rows. Scopes live in the statement's arena, steps in
+ * the query's.
  */
 #ifndef SQL_PLAN_BUILD_H
 #define SQL_PLAN_BUILD_H
@@ -38,7 +40,7 @@ typedef struct select_col {
     const expr *e;
     const ast_expr *from; /* NULL: out of a star */
     span at;
-    bool explicit_name;   /* not out of a star */
+    bool explicit_name; /* not out of a star */
 } select_col;
 
 /* A new step behind `input` (NULL: none). */
@@ -66,11 +68,11 @@ bool plan_projection(planner *p, node *n, planned *out);
 bool plan_sink_node(planner *p, node *n, planned *out);
 
 /*
- * Moves rows to a new key. keys: typed over *n; names: of the key columns. keep: columns of the input that stay as values, in order. The scope is
- * rewritten; entries whose column is gone are dropped.
+ * Moves rows to a new key. keys: typed over *n; names: of the key columns. keep: columns of the input that stay as
+ * values, in order. The scope is rewritten; entries whose column is gone are dropped.
  */
-bool plan_rekey_step(planner *p, node *n, const char *context, const expr *const *keys, const str *names, int count, const int *keep,
-                     int keep_count, bool exchange, bool drop_null_keys, format_spec key_format);
+bool plan_rekey_step(planner *p, node *n, const char *context, const expr *const *keys, const str *names, int count,
+                     const int *keep, int keep_count, bool exchange, bool drop_null_keys, format_spec key_format);
 
 /* Sets `needed` of all sources below: what the plan reads. */
 void plan_mark_needed(arena *a, const plan *root);

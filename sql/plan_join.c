@@ -1,8 +1,9 @@
 /*
  * Joins: which key a join has, and the steps before it that bring both sides to that key (reference 6.4).
  *
- * The chain is left-deep. Each side is re-keyed where its key is not the join key, then projected: its keys stay, and every column that the query
- * reads anywhere becomes a value named ALIAS_COLUMN, so that sides never clash. The output of a join is its key, the left values, the right values.
+ * The chain is left-deep. Each side is re-keyed where its key is not the join key, then projected: its keys stay, and
+ * every column that the query reads anywhere becomes a value named ALIAS_COLUMN, so that sides never clash. The output
+ * of a join is its key, the left values, the right values.
  */
 #include <stdio.h>
 
@@ -58,7 +59,8 @@ static bool is_read(const planner *p, const scope_entry *e, int index)
     column_walk w = {e->qualifier, e->name, false};
     for (int i = 0; i < an->item_count && !w.found; i++) {
         const analysis_item *item = &an->items[i];
-        if (item->kind == AST_ITEM_STAR && e->star && (!item->source.n || str_eq(item->source, e->qualifier))) return true;
+        if (item->kind == AST_ITEM_STAR && e->star && (!item->source.n || str_eq(item->source, e->qualifier)))
+            return true;
         reads(item->e, &w);
     }
     for (int i = 0; i < an->group_count; i++) reads(an->group_by[i], &w);
@@ -92,7 +94,9 @@ static bool rekey_side(join_step *s, node *n, const ast_expr *from, const expr *
         return diag_at(p->d, from->at, DIAG_STATEMENT, "Implicit repartitioning of windowed sources is not supported.");
     }
     if (n->step->schema->is_table && !is_key_of(n, key)) {
-        return diag_at(p->d, from->at, DIAG_STATEMENT, "Cannot repartition a TABLE source. If this is a join, joins on tables must be on the key column.");
+        return diag_at(
+            p->d, from->at, DIAG_STATEMENT,
+            "Cannot repartition a TABLE source. If this is a join, joins on tables must be on the key column.");
     }
     const schema *from_schema = n->step->schema;
     int *keep = ARENA_ARRAY(p->an->a, int, (size_t)from_schema->count + 1), count = 0;
@@ -101,7 +105,8 @@ static bool rekey_side(join_step *s, node *n, const ast_expr *from, const expr *
     }
     name_maker maker = {.a = p->an->a};
     name_maker_avoid(&maker, from_schema);
-    str name = key->kind == EXPR_COLUMN ? from_schema->columns[key->column].name : arena_str(p->a, name_maker_for(&maker, from));
+    str name = key->kind == EXPR_COLUMN ? from_schema->columns[key->column].name
+                                        : arena_str(p->a, name_maker_for(&maker, from));
     str context = arena_printf(p->an->a, "%s%sSourceKeyed-SelectKey", s->prefix, right ? "Right" : "Left");
     scope before = n->names;
     if (!plan_rekey_step(p, n, context.p, &key, &name, 1, keep, count, true, false, format)) return false;
@@ -146,7 +151,9 @@ static void project_side(join_step *s, node *n, bool right)
         }
         exprs[count] = scope_read(p->a, &e, s->j->at);
         columns[from->key_count + count] =
-            (column){.name = arena_printf(p->a, "%.*s_%.*s", STR_ARG(e.qualifier), STR_ARG(e.name)), .type = e.type, .role = COLUMN_VALUE};
+            (column){.name = arena_printf(p->a, "%.*s_%.*s", STR_ARG(e.qualifier), STR_ARG(e.name)),
+                     .type = e.type,
+                     .role = COLUMN_VALUE};
         e.column = from->key_count + count;
         entries[count++] = e;
     }
@@ -172,16 +179,18 @@ static const char *kind_text(ast_join_kind k)
 static bool refuse_kind(join_step *s, const char *what)
 {
     const analysis *an = s->p->an;
-    return diag_at(s->p->d, s->j->at, DIAG_STATEMENT, "Invalid join type: %s. Got %.*s %s %.*s.", what, STR_ARG(an->sources[s->j->left_source].src->name),
-                   kind_text(s->j->kind), STR_ARG(an->sources[s->j->right_source].src->name));
+    return diag_at(s->p->d, s->j->at, DIAG_STATEMENT, "Invalid join type: %s. Got %.*s %s %.*s.", what,
+                   STR_ARG(an->sources[s->j->left_source].src->name), kind_text(s->j->kind),
+                   STR_ARG(an->sources[s->j->right_source].src->name));
 }
 
 static bool refuse_condition(join_step *s, const char *what)
 {
     typeck t = plan_checker(s->p, &s->left, "JOIN ON");
-    const ast_expr *first = s->j->flipped ? s->j->right : s->j->left, *second = s->j->flipped ? s->j->left : s->j->right;
-    return diag_at(s->p->d, first->at, DIAG_STATEMENT, "Invalid join condition: %s. Got %.*s = %.*s.", what, STR_ARG(typeck_text(&t, first)),
-                   STR_ARG(typeck_text(&t, second)));
+    const ast_expr *first = s->j->flipped ? s->j->right : s->j->left,
+                   *second = s->j->flipped ? s->j->left : s->j->right;
+    return diag_at(s->p->d, first->at, DIAG_STATEMENT, "Invalid join condition: %s. Got %.*s = %.*s.", what,
+                   STR_ARG(typeck_text(&t, first)), STR_ARG(typeck_text(&t, second)));
 }
 
 /* Is this the only key column of its table? */
@@ -196,17 +205,22 @@ static bool check_within(join_step *s, bool streams)
     const analysis_join *j = s->j;
     diag *d = s->p->d;
     if (streams && !j->before.present) {
-        diag_at(d, j->at, DIAG_STATEMENT, "Stream-Stream joins must have a WITHIN clause specified. None was provided.");
+        diag_at(d, j->at, DIAG_STATEMENT,
+                "Stream-Stream joins must have a WITHIN clause specified. None was provided.");
         return diag_hint(d, "For example: JOIN x WITHIN 10 SECONDS ON ...");
     }
     if (!streams && j->before.present) {
-        return diag_at(d, j->before.at, DIAG_STATEMENT, "A window definition was provided for a %s join. These joins are not windowed. Please drop the window "
-                                                        "definition (ie. the WITHIN clause) and try to execute your join again.",
-                       s->left.step->schema->is_table ? "Table-Table" : "Stream-Table");
+        return diag_at(
+            d, j->before.at, DIAG_STATEMENT,
+            "A window definition was provided for a %s join. These joins are not windowed. Please drop the window "
+            "definition (ie. the WITHIN clause) and try to execute your join again.",
+            s->left.step->schema->is_table ? "Table-Table" : "Stream-Table");
     }
     if (!streams) return true;
-    if (j->before.value < 0 || j->after.value < 0) return diag_at(d, j->before.at, DIAG_STATEMENT, "WITHIN must not be negative.");
-    if (j->grace.present && j->grace.value < 0) return diag_at(d, j->grace.at, DIAG_STATEMENT, "GRACE PERIOD must not be negative.");
+    if (j->before.value < 0 || j->after.value < 0)
+        return diag_at(d, j->before.at, DIAG_STATEMENT, "WITHIN must not be negative.");
+    if (j->grace.present && j->grace.value < 0)
+        return diag_at(d, j->grace.at, DIAG_STATEMENT, "GRACE PERIOD must not be negative.");
     return true;
 }
 
@@ -226,11 +240,14 @@ static bool check_table_table(join_step *s)
     }
     if (is_primary_key(an, s->j->left, s->j->left_source)) return true;
     s->foreign = true;
-    if (s->j->kind == AST_JOIN_OUTER) return refuse_kind(s, "full-outer join not supported for foreign-key table-table join");
+    if (s->j->kind == AST_JOIN_OUTER)
+        return refuse_kind(s, "full-outer join not supported for foreign-key table-table join");
     if (s->j->kind == AST_JOIN_RIGHT) return refuse_kind(s, "RIGHT OUTER JOIN on a foreign key is not supported");
-    if (s->index > 0) return refuse_condition(s, "foreign-key table-table joins are not supported as part of n-way joins");
+    if (s->index > 0)
+        return refuse_condition(s, "foreign-key table-table joins are not supported as part of n-way joins");
     if (an->sources[s->j->right_source].src->schema->window == WINDOW_NONE) return true;
-    return diag_at(s->p->d, s->j->at, DIAG_STATEMENT, "Foreign-key table-table joins are not supported on windowed tables.");
+    return diag_at(s->p->d, s->j->at, DIAG_STATEMENT,
+                   "Foreign-key table-table joins are not supported on windowed tables.");
 }
 
 static bool check_kinds(join_step *s)
@@ -241,9 +258,11 @@ static bool check_kinds(join_step *s)
     if (!left) return check_stream_table(s);
     if (right) return check_table_table(s);
     const analysis *an = s->p->an;
-    return diag_at(s->p->d, s->j->at, DIAG_STATEMENT,
-                   "Invalid join order: table-stream joins are not supported; only stream-table joins. Got %.*s %s %.*s.",
-                   STR_ARG(an->sources[s->j->left_source].src->name), kind_text(s->j->kind), STR_ARG(an->sources[s->j->right_source].src->name));
+    return diag_at(
+        s->p->d, s->j->at, DIAG_STATEMENT,
+        "Invalid join order: table-stream joins are not supported; only stream-table joins. Got %.*s %s %.*s.",
+        STR_ARG(an->sources[s->j->left_source].src->name), kind_text(s->j->kind),
+        STR_ARG(an->sources[s->j->right_source].src->name));
 }
 
 static bool check_partitions(join_step *s)
@@ -251,11 +270,12 @@ static bool check_partitions(join_step *s)
     const analysis *an = s->p->an;
     if (s->foreign || s->left.partitions == s->right.partitions) return true;
     return diag_at(s->p->d, s->j->at, DIAG_STATEMENT,
-                   "Can't join `%.*s` with `%.*s` since the number of partitions don't match. `%.*s` partitions = %d; `%.*s` partitions = %d. Please "
+                   "Can't join `%.*s` with `%.*s` since the number of partitions don't match. `%.*s` partitions = %d; "
+                   "`%.*s` partitions = %d. Please "
                    "repartition either one so that the number of partitions match.",
                    STR_ARG(an->sources[s->j->left_source].alias), STR_ARG(an->sources[s->j->right_source].alias),
-                   STR_ARG(an->sources[s->j->left_source].alias), s->left.partitions, STR_ARG(an->sources[s->j->right_source].alias),
-                   s->right.partitions);
+                   STR_ARG(an->sources[s->j->left_source].alias), s->left.partitions,
+                   STR_ARG(an->sources[s->j->right_source].alias), s->right.partitions);
 }
 
 /* ---- the key of the result -------------------------------------------------------------------------------- */
@@ -281,7 +301,8 @@ static void extend_keys(join_step *s)
     if (!linked) k->equal_count = 0;
     for (int i = 0; i < 2; i++) {
         if (!contains(k->equal, k->equal_count, sides[i])) k->equal[k->equal_count++] = sides[i];
-        if (sides[i]->kind == AST_EXPR_COLUMN && !contains(k->viable, k->viable_count, sides[i])) k->viable[k->viable_count++] = sides[i];
+        if (sides[i]->kind == AST_EXPR_COLUMN && !contains(k->viable, k->viable_count, sides[i]))
+            k->viable[k->viable_count++] = sides[i];
     }
     int n = 0;
     for (int i = 0; i < k->viable_count; i++) {
@@ -295,7 +316,8 @@ static bool is_projected(const analysis *an, const ast_expr *e)
 {
     for (int i = 0; i < an->item_count; i++) {
         const analysis_item *item = &an->items[i];
-        if (item->kind == AST_ITEM_STAR && (!item->source.n || str_eq(item->source, e->u.column.source.text))) return true;
+        if (item->kind == AST_ITEM_STAR && (!item->source.n || str_eq(item->source, e->u.column.source.text)))
+            return true;
         if (item->kind != AST_ITEM_STAR && ast_expr_equal(item->e, e)) return true;
     }
     return false;
@@ -328,14 +350,17 @@ static scope join_scope(join_step *s, const ast_expr *shown, str key_name)
     scope_entry *entries = ARENA_ARRAY(p->an->a, scope_entry, (size_t)(s->left.names.count + s->right.names.count) + 1);
     int n = 0;
     /* The synthetic key of the last join can be named; those of earlier ones cannot. */
-    if (!s->foreign && !shown && s->last) entries[n++] = (scope_entry){.name = key_name, .type = s->left.step->schema->columns[0].type, .column = 0, .star = true};
+    if (!s->foreign && !shown && s->last)
+        entries[n++] =
+            (scope_entry){.name = key_name, .type = s->left.step->schema->columns[0].type, .column = 0, .star = true};
     for (int side = 0; side < 2; side++) {
         const node *from = side ? &s->right : &s->left;
         int shift = side ? keys + left_values - from->step->schema->key_count : 0;
         for (int i = 0; i < from->names.count; i++) {
             scope_entry e = from->names.entries[i];
             e.column += shift;
-            bool is_key = shown && str_eq(e.qualifier, shown->u.column.source.text) && str_eq(e.name, shown->u.column.name.text);
+            bool is_key =
+                shown && str_eq(e.qualifier, shown->u.column.source.text) && str_eq(e.name, shown->u.column.name.text);
             if (is_key && s->last && !s->foreign) e.column = 0;
             entries[n++] = e;
         }
@@ -356,7 +381,8 @@ static schema *join_schema(join_step *s, const str *key_names)
     const schema *l = s->left.step->schema, *r = s->right.step->schema;
     column *columns = ARENA_ARRAY(p->a, column, (size_t)(l->count + r->count) + 1);
     int n = 0;
-    for (int k = 0; k < l->key_count; k++) columns[n++] = (column){.name = key_names[k], .type = l->columns[k].type, .role = COLUMN_KEY};
+    for (int k = 0; k < l->key_count; k++)
+        columns[n++] = (column){.name = key_names[k], .type = l->columns[k].type, .role = COLUMN_KEY};
     for (int i = l->key_count; i < l->count; i++) columns[n++] = l->columns[i];
     for (int i = r->key_count; i < r->count; i++) columns[n++] = r->columns[i];
     schema *to = schema_new(p->a, columns, n);
@@ -376,10 +402,12 @@ static bool build_join(join_step *s, node *n)
     str *names = ARENA_ARRAY(p->a, str, (size_t)keys + 1);
     if (s->foreign) {
         for (int k = 0; k < keys; k++) {
-            names[k] = arena_printf(p->a, "%.*s_%.*s", STR_ARG(p->an->sources[j->left_source].alias), STR_ARG(s->left.step->schema->columns[k].name));
+            names[k] = arena_printf(p->a, "%.*s_%.*s", STR_ARG(p->an->sources[j->left_source].alias),
+                                    STR_ARG(s->left.step->schema->columns[k].name));
         }
     } else if (shown) {
-        names[0] = arena_printf(p->a, "%.*s_%.*s", STR_ARG(shown->u.column.source.text), STR_ARG(shown->u.column.name.text));
+        names[0] =
+            arena_printf(p->a, "%.*s_%.*s", STR_ARG(shown->u.column.source.text), STR_ARG(shown->u.column.name.text));
     } else {
         names[0] = synthetic_name(p);
     }
@@ -406,8 +434,10 @@ static bool differing_types(join_step *s, const type *l, const type *r)
     typeck t = plan_checker(s->p, &s->left, "JOIN ON");
     bool f = s->j->flipped;
     const ast_expr *first = f ? s->j->right : s->j->left, *second = f ? s->j->left : s->j->right;
-    return diag_at(s->p->d, first->at, DIAG_STATEMENT, "Invalid join condition: types don't match. Got %.*s{%s} = %.*s{%s}.", STR_ARG(typeck_text(&t, first)),
-                   type_text(s->p->a, f ? r : l).p, STR_ARG(typeck_text(&t, second)), type_text(s->p->a, f ? l : r).p);
+    return diag_at(s->p->d, first->at, DIAG_STATEMENT,
+                   "Invalid join condition: types don't match. Got %.*s{%s} = %.*s{%s}.",
+                   STR_ARG(typeck_text(&t, first)), type_text(s->p->a, f ? r : l).p, STR_ARG(typeck_text(&t, second)),
+                   type_text(s->p->a, f ? l : r).p);
 }
 
 /* Brings both sides to the join key in one key format, so that equal keys lie in equal partitions. */

@@ -30,7 +30,8 @@ static void mark_join(arena *a, const plan *step)
 static void mark_source(arena *a, const plan *step, const bool *out)
 {
     bool *needed = ARENA_ARRAY(a, bool, (size_t)step->schema->count + 1);
-    for (int i = 0; i < step->schema->count; i++) needed[i] = out[i] || i < step->schema->key_count || i == step->source.timestamp.column;
+    for (int i = 0; i < step->schema->count; i++)
+        needed[i] = out[i] || i < step->schema->key_count || i == step->source.timestamp.column;
     ((plan *)(uintptr_t)step)->source.needed = needed;
 }
 
@@ -77,19 +78,14 @@ static void mark_step(arena *a, const plan *step, const bool *out)
         for (int i = 0; i < from->count; i++) in[i] = in[i] || out[i];
         for (int i = 0; i < step->explode.count; i++) mark_expr(step->explode.args[i], in);
         break;
-    case PLAN_REKEY:
-        mark_rekey(step, out, in);
-        break;
-    case PLAN_AGGREGATE:
-        mark_aggregate(step, in);
-        break;
+    case PLAN_REKEY: mark_rekey(step, out, in); break;
+    case PLAN_AGGREGATE: mark_aggregate(step, in); break;
     case PLAN_SUPPRESS:
     case PLAN_SINK:
         for (int i = 0; i < from->count; i++) in[i] = true;
         break;
     case PLAN_SOURCE:
-    case PLAN_JOIN:
-        check_unreachable();
+    case PLAN_JOIN: check_unreachable();
     }
     mark_input(a, step, 0, in);
 }

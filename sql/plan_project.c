@@ -28,7 +28,8 @@ static void add_star(planner *p, const node *n, const analysis_item *item, col_l
     for (int i = 0; i < n->names.count; i++) {
         const scope_entry *e = &n->names.entries[i];
         if (!e->star || (item->source.n && !str_eq(e->qualifier, item->source))) continue;
-        str name = join && e->qualifier.n ? arena_printf(p->a, "%.*s_%.*s", STR_ARG(e->qualifier), STR_ARG(e->name)) : arena_str(p->a, e->name);
+        str name = join && e->qualifier.n ? arena_printf(p->a, "%.*s_%.*s", STR_ARG(e->qualifier), STR_ARG(e->name))
+                                          : arena_str(p->a, e->name);
         add_col(out, (select_col){.name = name, .e = scope_read(p->a, e, item->at), .at = item->at});
     }
 }
@@ -38,7 +39,8 @@ static bool add_struct_star(planner *p, typeck *t, const analysis_item *item, co
     expr *base;
     if (!typeck_expr(t, item->e, &base)) return false;
     if (base->type->kind != TYPE_STRUCT) {
-        return diag_at(p->d, item->e->at, DIAG_STATEMENT, "Column %.*s is not a STRUCT type.", STR_ARG(typeck_text(t, item->e)));
+        return diag_at(p->d, item->e->at, DIAG_STATEMENT, "Column %.*s is not a STRUCT type.",
+                       STR_ARG(typeck_text(t, item->e)));
     }
     for (int i = 0; i < base->type->field_count; i++) {
         const type_field *f = &base->type->fields[i];
@@ -67,9 +69,11 @@ bool plan_select(planner *p, const node *n, select_col **out, int *count)
         if (!typeck_expr(&t, item->e, &e)) return false;
         if (e->type->kind == TYPE_NULL) {
             return diag_at(p->d, item->e->at, DIAG_STATEMENT,
-                           "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null AS VARCHAR).");
+                           "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null "
+                           "AS VARCHAR).");
         }
-        if (e->type->kind == TYPE_INTERVAL) return diag_at(p->d, item->e->at, DIAG_STATEMENT, "An interval unit is no value.");
+        if (e->type->kind == TYPE_INTERVAL)
+            return diag_at(p->d, item->e->at, DIAG_STATEMENT, "An interval unit is no value.");
         add_col(&cols, (select_col){arena_str(p->a, item->alias), e, item->e, item->at, true});
     }
     *out = cols.items;
@@ -90,19 +94,24 @@ static bool missing_key(planner *p, const node *n, const bool *seen)
     const schema *s = n->step->schema;
     buf names = {0};
     const char *what = !p->group_count && p->an->source_count > 1 && !p->an->partition_count ? "join expression"
-                       : p->group_count ? "grouping expression" : p->an->partition_count ? "partitioning expression" : "key column";
+                       : p->group_count                                                      ? "grouping expression"
+                       : p->an->partition_count                                              ? "partitioning expression"
+                                                                                             : "key column";
     for (int k = 0; k < s->key_count; k++) {
         if (p->group_count && seen[k]) continue;
         if (names.len) buf_add_z(&names, ", ");
         typeck t = plan_checker(p, n, "SELECT");
         t.substs = NULL;
         t.subst_count = 0;
-        const ast_expr *from = p->group_count ? p->groups[k] : p->an->partition_count > k ? p->an->partition_by[k] : NULL;
+        const ast_expr *from = p->group_count               ? p->groups[k]
+                               : p->an->partition_count > k ? p->an->partition_by[k]
+                                                            : NULL;
         buf_add_str(&names, from ? typeck_text(&t, from) : s->columns[k].name);
     }
     span at = p->an->item_count ? p->an->items[0].at : p->an->query->at;
     diag_at(p->d, at, DIAG_STATEMENT,
-            "Key missing from projection (ie, SELECT).\nThe query used to build `%.*s` must include the %s %s in its projection (eg, SELECT "
+            "Key missing from projection (ie, SELECT).\nThe query used to build `%.*s` must include the %s %s in its "
+            "projection (eg, SELECT "
             "%s...).",
             STR_ARG(p->target->name), what, buf_z(&names), buf_z(&names));
     buf_free(&names);
@@ -111,7 +120,8 @@ static bool missing_key(planner *p, const node *n, const bool *seen)
 
 static bool duplicate_key(planner *p, const node *n, int key, const select_col *a, const select_col *b)
 {
-    diag_at(p->d, b->at, DIAG_STATEMENT, "The projection contains a key column (`%.*s`) more than once, aliased as: `%.*s` and `%.*s`.",
+    diag_at(p->d, b->at, DIAG_STATEMENT,
+            "The projection contains a key column (`%.*s`) more than once, aliased as: `%.*s` and `%.*s`.",
             STR_ARG(n->step->schema->columns[key].name), STR_ARG(a->name), STR_ARG(b->name));
     return diag_hint(p->d, "Use AS_VALUE to copy a key column into the value.");
 }
@@ -156,13 +166,15 @@ static bool check_duplicates(planner *p, const split *x, int key_count)
     for (int i = 0; i < x->value_count; i++) {
         for (int k = 0; k < key_count; k++) {
             if (str_eq(x->values[i].name, x->key_names[k])) {
-                return diag_at(p->d, x->values[i].at, DIAG_STATEMENT, "Value columns clash with key columns: `%.*s`", STR_ARG(x->values[i].name));
+                return diag_at(p->d, x->values[i].at, DIAG_STATEMENT, "Value columns clash with key columns: `%.*s`",
+                               STR_ARG(x->values[i].name));
             }
         }
         for (int k = 0; k < i; k++) {
             if (str_eq(x->values[i].name, x->values[k].name)) {
-                return diag_at(p->d, x->values[i].at, DIAG_STATEMENT, "Duplicate value columns found in schema: `%.*s` %s",
-                               STR_ARG(x->values[i].name), type_text(p->a, x->values[i].e->type).p);
+                return diag_at(p->d, x->values[i].at, DIAG_STATEMENT,
+                               "Duplicate value columns found in schema: `%.*s` %s", STR_ARG(x->values[i].name),
+                               type_text(p->a, x->values[i].e->type).p);
             }
         }
     }
@@ -174,8 +186,9 @@ static bool incompatible(planner *p, const schema *result)
     buf have = {0}, want = {0};
     schema_print(result, &have);
     schema_print(p->target->existing->schema, &want);
-    diag_at(p->d, p->an->query->at, DIAG_STATEMENT, "Incompatible schema between results and sink.\nResult schema is %s\nSink schema is %s",
-            buf_z(&have), buf_z(&want));
+    diag_at(p->d, p->an->query->at, DIAG_STATEMENT,
+            "Incompatible schema between results and sink.\nResult schema is %s\nSink schema is %s", buf_z(&have),
+            buf_z(&want));
     buf_free(&have);
     buf_free(&want);
     return false;
@@ -207,9 +220,11 @@ static schema *result_schema(planner *p, const node *n, const split *x)
 {
     const schema *from = n->step->schema;
     column *columns = ARENA_ARRAY(p->a, column, (size_t)(from->key_count + x->value_count) + 1);
-    for (int k = 0; k < from->key_count; k++) columns[k] = (column){.name = x->key_names[k], .type = from->columns[k].type, .role = COLUMN_KEY};
+    for (int k = 0; k < from->key_count; k++)
+        columns[k] = (column){.name = x->key_names[k], .type = from->columns[k].type, .role = COLUMN_KEY};
     for (int i = 0; i < x->value_count; i++) {
-        columns[from->key_count + i] = (column){.name = x->values[i].name, .type = x->values[i].e->type, .role = COLUMN_VALUE};
+        columns[from->key_count + i] =
+            (column){.name = x->values[i].name, .type = x->values[i].e->type, .role = COLUMN_VALUE};
     }
     schema *s = schema_new(p->a, columns, from->key_count + x->value_count);
     s->is_table = from->is_table;

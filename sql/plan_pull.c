@@ -1,8 +1,9 @@
 /*
  * Pull queries: what a WHERE says about keys and windows, and the read that answers it (reference 6.9).
  *
- * The predicate is brought into branches (an OR of ANDs). Each branch knows the key columns that it fixes, the range of the key, and the ranges of the
- * window bounds. The read is a superset of the answer; the whole predicate is applied to its rows again.
+ * The predicate is brought into branches (an OR of ANDs). Each branch knows the key columns that it fixes, the range
+ * of the key, and the ranges of the window bounds. The read is a superset of the answer; the whole predicate is
+ * applied to its rows again.
  */
 #include "base/check.h"
 #include "engine/expr_run.h"
@@ -114,8 +115,10 @@ static const value *constant_side(extractor *x, const expr *e)
 {
     value *v = ARENA_NEW(x->a, value);
     diag ignored = {0};
-    if (e->kind == EXPR_CONST) *v = e->constant;
-    else if (!expr_is_constant(e) || !expr_eval_const(x->a, e, NULL, NULL, v, &ignored)) return NULL;
+    if (e->kind == EXPR_CONST)
+        *v = e->constant;
+    else if (!expr_is_constant(e) || !expr_eval_const(x->a, e, NULL, NULL, v, &ignored))
+        return NULL;
     return v;
 }
 
@@ -189,7 +192,8 @@ static branches extract_compare(extractor *x, const expr *e)
 
 static branches extract_in(extractor *x, const expr *e)
 {
-    if (e->negated || !(is_key(x, e->args[0]) || e->args[0]->kind == EXPR_PSEUDO) || e->arg_count - 1 > BRANCHES_MAX) return no_limit(x);
+    if (e->negated || !(is_key(x, e->args[0]) || e->args[0]->kind == EXPR_PSEUDO) || e->arg_count - 1 > BRANCHES_MAX)
+        return no_limit(x);
     branches out = {.items = ARENA_ARRAY(x->a, branch, (size_t)e->arg_count)};
     for (int i = 1; i < e->arg_count; i++) {
         const value *v = constant_side(x, e->args[i]);
@@ -288,7 +292,8 @@ static ast_visit visit_hidden(const ast_expr *e, void *arg)
 {
     const ast_expr **found = arg;
     if (e->kind != AST_EXPR_COLUMN) return AST_VISIT_CONTINUE;
-    if (!str_eqz(e->u.column.name.text, "ROWPARTITION") && !str_eqz(e->u.column.name.text, "ROWOFFSET")) return AST_VISIT_CONTINUE;
+    if (!str_eqz(e->u.column.name.text, "ROWPARTITION") && !str_eqz(e->u.column.name.text, "ROWOFFSET"))
+        return AST_VISIT_CONTINUE;
     *found = e;
     return AST_VISIT_STOP;
 }
@@ -305,13 +310,21 @@ static bool check_rules(planner *p)
     if (q->having) return refuse(p, q->having_at, "HAVING clauses");
     if (an->aggregates) return refuse(p, q->at, "aggregate functions");
     if (an->table_functions) return refuse(p, q->at, "table functions");
-    if (q->limited && q->limit < 0) return diag_at(p->d, q->limit_at, DIAG_STATEMENT, "Pull queries don't support negative integers in the LIMIT clause.");
+    if (q->limited && q->limit < 0)
+        return diag_at(p->d, q->limit_at, DIAG_STATEMENT,
+                       "Pull queries don't support negative integers in the LIMIT clause.");
     for (int i = 0; i < an->item_count && !hidden; i++) {
         if (an->items[i].e) ast_expr_walk(an->items[i].e, visit_hidden, &hidden);
     }
-    if (hidden) return diag_at(p->d, hidden->at, DIAG_STATEMENT, "Pull queries don't support the following columns in SELECT clauses: %.*s", STR_ARG(hidden->u.column.name.text));
+    if (hidden)
+        return diag_at(p->d, hidden->at, DIAG_STATEMENT,
+                       "Pull queries don't support the following columns in SELECT clauses: %.*s",
+                       STR_ARG(hidden->u.column.name.text));
     ast_expr_walk(an->where, visit_hidden, &hidden);
-    if (hidden) return diag_at(p->d, hidden->at, DIAG_STATEMENT, "Pull queries don't support the following columns in WHERE clauses: %.*s", STR_ARG(hidden->u.column.name.text));
+    if (hidden)
+        return diag_at(p->d, hidden->at, DIAG_STATEMENT,
+                       "Pull queries don't support the following columns in WHERE clauses: %.*s",
+                       STR_ARG(hidden->u.column.name.text));
     return true;
 }
 
@@ -325,7 +338,9 @@ static bool find_keeper(planner *p, const source *src, str *id)
         if (q->kind == QUERY_SOURCE_TABLE && str_eq(q->sources[0], src->name)) *id = q->id;
     }
     if (id->n) return true;
-    diag_at(p->d, p->an->sources[0].at, DIAG_STATEMENT, "The `%.*s` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_%.*s AS SELECT * FROM %.*s'.",
+    diag_at(p->d, p->an->sources[0].at, DIAG_STATEMENT,
+            "The `%.*s` table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_%.*s AS "
+            "SELECT * FROM %.*s'.",
             STR_ARG(src->name), STR_ARG(src->name), STR_ARG(src->name));
     return diag_hint(p->d, "Add EMIT CHANGES to the end of the query to read its changes as they come.");
 }
@@ -335,7 +350,8 @@ static bool pull_stream(planner *p, planned_pull *out)
 {
     planned *push = ARENA_NEW(p->a, planned);
     plan_target target = {0};
-    if (!settings_bool(p->an->settings, "ksql.query.pull.stream.enabled")) return diag_at(p->d, p->an->query->at, DIAG_STATE, "Pull queries over streams are disabled.");
+    if (!settings_bool(p->an->settings, "ksql.query.pull.stream.enabled"))
+        return diag_at(p->d, p->an->query->at, DIAG_STATE, "Pull queries over streams are disabled.");
     if (!plan_query(p->a, p->an, p->env, &target, push, p->d)) return false;
     for (plan *step = (plan *)(uintptr_t)push->root; step; step = (plan *)(uintptr_t)step->inputs[0]) {
         if (step->kind == PLAN_SOURCE) step->source.from_earliest = true;
@@ -350,10 +366,14 @@ static bool check_scan(planner *p, const schema *s, const pull_request *r)
 {
     span at = p->an->where ? p->an->where->at : p->an->query->at;
     if (r->kind == PULL_KEYS) return true;
-    const char *gate = r->kind == PULL_RANGE ? "ksql.query.pull.range.scan.enabled" : "ksql.query.pull.table.scan.enabled";
+    const char *gate =
+        r->kind == PULL_RANGE ? "ksql.query.pull.range.scan.enabled" : "ksql.query.pull.table.scan.enabled";
     if (settings_bool(p->an->settings, gate)) return true;
-    diag_at(p->d, at, DIAG_STATEMENT, "%s. Pull queries require a WHERE clause that limits the query to keys only: the key columns compared with =, IN or OR of them%s.",
-            p->an->where ? "WHERE clause does not fix the key" : "Missing WHERE clause", s->window != WINDOW_NONE ? ", and WINDOWSTART and WINDOWEND with =, <, <=, >, >=" : "");
+    diag_at(p->d, at, DIAG_STATEMENT,
+            "%s. Pull queries require a WHERE clause that limits the query to keys only: the key columns compared with "
+            "=, IN or OR of them%s.",
+            p->an->where ? "WHERE clause does not fix the key" : "Missing WHERE clause",
+            s->window != WINDOW_NONE ? ", and WINDOWSTART and WINDOWEND with =, <, <=, >, >=" : "");
     return diag_hint(p->d, "SET '%s'='true'; allows it.", gate);
 }
 

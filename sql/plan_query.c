@@ -12,16 +12,20 @@ static bool sink_key_format(planner *p, const schema *s, source_format *out)
     const source_format *from = &p->an->sources[0].src->key_format;
     *out = (source_format){.schema_id = -1};
     if (w && w->has_key_format) {
-        if (s->key_count == 0 && w->key_format != FORMAT_NONE && !(w->key_format_at.start == w->value_format_at.start)) {
-            return diag_at(p->d, w->key_format_at, DIAG_STATEMENT, "Key format specified for stream without key columns.");
+        if (s->key_count == 0 && w->key_format != FORMAT_NONE &&
+            !(w->key_format_at.start == w->value_format_at.start)) {
+            return diag_at(p->d, w->key_format_at, DIAG_STATEMENT,
+                           "Key format specified for stream without key columns.");
         }
         out->spec.kind = s->key_count ? w->key_format : FORMAT_NONE;
         out->full_name = arena_str(p->a, w->key_full_name);
     } else if (s->key_count) {
         out->spec.kind = from->spec.kind == FORMAT_NONE ? plan_default_key_format(p) : from->spec.kind;
     }
-    if (w && w->key_delimiter) out->spec.delimiter = w->key_delimiter;
-    else if (out->spec.kind == from->spec.kind) out->spec.delimiter = from->spec.delimiter;
+    if (w && w->key_delimiter)
+        out->spec.delimiter = w->key_delimiter;
+    else if (out->spec.kind == from->spec.kind)
+        out->spec.delimiter = from->spec.delimiter;
     if (w) out->schema_id = w->key_schema_id;
     format_wrap_key(&out->spec, s->key_count);
     return true;
@@ -37,11 +41,13 @@ static bool wrapping(planner *p, const schema *s, format_kind kind, int *wish)
     if (!w || w->wrap < 0) return true;
     *wish = w->wrap;
     if (w->wrap ? !r->wraps : !r->unwraps) {
-        return diag_at(p->d, w->wrap_at, DIAG_STATEMENT, "Format '%s' does not support 'WRAP_SINGLE_VALUE' set to '%s'.", r->name,
+        return diag_at(p->d, w->wrap_at, DIAG_STATEMENT,
+                       "Format '%s' does not support 'WRAP_SINGLE_VALUE' set to '%s'.", r->name,
                        w->wrap ? "true" : "false");
     }
     if (s->count - s->key_count == 1) return true;
-    return diag_at(p->d, w->wrap_at, DIAG_STATEMENT, "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas");
+    return diag_at(p->d, w->wrap_at, DIAG_STATEMENT,
+                   "'WRAP_SINGLE_VALUE' is only valid for single-field value schemas");
 }
 
 static bool sink_value_format(planner *p, const schema *s, source_format *out)
@@ -50,8 +56,10 @@ static bool sink_value_format(planner *p, const schema *s, source_format *out)
     const source_format *from = &p->an->sources[0].src->value_format;
     *out = (source_format){.schema_id = -1};
     out->spec.kind = w && w->has_value_format ? w->value_format : from->spec.kind;
-    if (w && w->value_delimiter) out->spec.delimiter = w->value_delimiter;
-    else if (out->spec.kind == from->spec.kind) out->spec.delimiter = from->spec.delimiter;
+    if (w && w->value_delimiter)
+        out->spec.delimiter = w->value_delimiter;
+    else if (out->spec.kind == from->spec.kind)
+        out->spec.delimiter = from->spec.delimiter;
     if (w) {
         out->full_name = arena_str(p->a, w->value_full_name);
         out->schema_id = w->value_schema_id;
@@ -70,20 +78,24 @@ static bool sink_timestamp(planner *p, const schema *s, timestamp_spec *out)
     if (!w || !w->timestamp.n) return true;
     out->column = schema_find(s, w->timestamp);
     if (out->column < 0) {
-        return diag_at(p->d, w->timestamp_at, DIAG_STATEMENT, "The TIMESTAMP column set in the WITH clause does not exist in the schema: '%.*s'",
+        return diag_at(p->d, w->timestamp_at, DIAG_STATEMENT,
+                       "The TIMESTAMP column set in the WITH clause does not exist in the schema: '%.*s'",
                        STR_ARG(w->timestamp));
     }
     type_kind kind = s->columns[out->column].type->kind;
     if (kind == TYPE_STRING && !w->timestamp_format.n) {
-        return diag_at(p->d, w->timestamp_at, DIAG_STATEMENT, "A String timestamp field has been specified without also specifying the timestamp_format");
+        return diag_at(p->d, w->timestamp_at, DIAG_STATEMENT,
+                       "A String timestamp field has been specified without also specifying the timestamp_format");
     }
     if (kind != TYPE_STRING && w->timestamp_format.n) {
-        return diag_at(p->d, w->timestamp_format_at, DIAG_STATEMENT,
-                       "'TIMESTAMP_FORMAT' set in the WITH clause can only be used when the timestamp column is of type STRING.");
+        return diag_at(
+            p->d, w->timestamp_format_at, DIAG_STATEMENT,
+            "'TIMESTAMP_FORMAT' set in the WITH clause can only be used when the timestamp column is of type STRING.");
     }
     if (kind != TYPE_STRING && kind != TYPE_BIGINT && kind != TYPE_TIMESTAMP) {
         return diag_at(p->d, w->timestamp_at, DIAG_STATEMENT,
-                       "Timestamp column, `%.*s`, should be LONG(INT64), TIMESTAMP, or a String with a timestamp_format specified.",
+                       "Timestamp column, `%.*s`, should be LONG(INT64), TIMESTAMP, or a String with a "
+                       "timestamp_format specified.",
                        STR_ARG(w->timestamp));
     }
     out->format = arena_str(p->a, w->timestamp_format);
@@ -165,12 +177,15 @@ static bool check_result_kind(planner *p, const planned *out)
     if (t->existing) {
         if (!out->is_table) return true;
         return diag_at(p->d, p->an->query->at, DIAG_STATEMENT,
-                       "Incompatible data sink and query result. Data sink (%.*s) type is KSTREAM but select query result is KTABLE.", STR_ARG(t->name));
+                       "Incompatible data sink and query result. Data sink (%.*s) type is KSTREAM but select query "
+                       "result is KTABLE.",
+                       STR_ARG(t->name));
     }
     if (out->is_table == t->want_table) return true;
-    return diag_at(p->d, p->an->query->at, DIAG_STATEMENT,
-                   "Invalid result type. Your SELECT query produces a %s. Please use CREATE %s AS SELECT statement instead.",
-                   out->is_table ? "TABLE" : "STREAM", out->is_table ? "TABLE" : "STREAM");
+    return diag_at(
+        p->d, p->an->query->at, DIAG_STATEMENT,
+        "Invalid result type. Your SELECT query produces a %s. Please use CREATE %s AS SELECT statement instead.",
+        out->is_table ? "TABLE" : "STREAM", out->is_table ? "TABLE" : "STREAM");
 }
 
 bool plan_query(arena *a, const analysis *an, const sql_env *env, const plan_target *target, planned *out, diag *d)
@@ -179,7 +194,8 @@ bool plan_query(arena *a, const analysis *an, const sql_env *env, const plan_tar
     node n = {0};
     *out = (planned){.final = an->query->emit == AST_EMIT_FINAL};
     bool ok = an->source_count > 1 ? plan_join_nodes(&p, &n) : plan_source_node(&p, 0, "KsqlTopic-Source", &n);
-    ok = ok && plan_where(&p, &n) && plan_partition_by(&p, &n) && plan_table_functions(&p, &n) && plan_aggregation(&p, &n);
+    ok = ok && plan_where(&p, &n) && plan_partition_by(&p, &n) && plan_table_functions(&p, &n) &&
+         plan_aggregation(&p, &n);
     ok = ok && plan_projection(&p, &n, out) && check_result_kind(&p, out) && plan_sink_node(&p, &n, out);
     if (ok) plan_mark_needed(a, out->root);
     return ok;

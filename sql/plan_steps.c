@@ -51,7 +51,8 @@ bool plan_check_key_type(planner *p, const type *t, str name, span at)
 {
     if (t->kind == TYPE_MAP) {
         return diag_at(p->d, at, DIAG_STATEMENT,
-                       "Map keys, including types that contain maps, are not supported as they may lead to unexpected behavior due to "
+                       "Map keys, including types that contain maps, are not supported as they may lead to unexpected "
+                       "behavior due to "
                        "inconsistent serialization. Key column name: `%.*s`. Column type: %s.",
                        STR_ARG(name), type_text(p->a, t).p);
     }
@@ -77,12 +78,14 @@ static scope source_scope(planner *p, const analysis_source *from, const schema 
     arena *a = p->an->a;
     scope_entry *entries = ARENA_ARRAY(a, scope_entry, (size_t)s->count + 5);
     int n = 0;
-    for (int i = 0; i < s->key_count; i++) add_entry(entries, &n, from->alias, s->columns[i].name, s->columns[i].type, i, true);
+    for (int i = 0; i < s->key_count; i++)
+        add_entry(entries, &n, from->alias, s->columns[i].name, s->columns[i].type, i, true);
     if (s->window != WINDOW_NONE) {
         add_entry(entries, &n, from->alias, STR("WINDOWSTART"), type_simple(TYPE_BIGINT), -1, true);
         add_entry(entries, &n, from->alias, STR("WINDOWEND"), type_simple(TYPE_BIGINT), -1, true);
     }
-    for (int i = s->key_count; i < s->count; i++) add_entry(entries, &n, from->alias, s->columns[i].name, s->columns[i].type, i, true);
+    for (int i = s->key_count; i < s->count; i++)
+        add_entry(entries, &n, from->alias, s->columns[i].name, s->columns[i].type, i, true);
     add_entry(entries, &n, from->alias, STR("ROWTIME"), type_simple(TYPE_BIGINT), -1, false);
     add_entry(entries, &n, from->alias, STR("ROWPARTITION"), type_simple(TYPE_INT), -1, false);
     add_entry(entries, &n, from->alias, STR("ROWOFFSET"), type_simple(TYPE_BIGINT), -1, false);
@@ -152,8 +155,8 @@ static int moved_column(const expr *const *keys, int count, const int *keep, int
     return -1;
 }
 
-bool plan_rekey_step(planner *p, node *n, const char *context, const expr *const *keys, const str *names, int count, const int *keep,
-                     int keep_count, bool exchange, bool drop_null_keys, format_spec key_format)
+bool plan_rekey_step(planner *p, node *n, const char *context, const expr *const *keys, const str *names, int count,
+                     const int *keep, int keep_count, bool exchange, bool drop_null_keys, format_spec key_format)
 {
     const schema *from = n->step->schema;
     column *columns = ARENA_ARRAY(p->a, column, (size_t)(count + keep_count) + 1);
@@ -260,11 +263,14 @@ bool plan_partition_by(planner *p, node *n)
     }
     if (count && !key_changes(n, keys, count)) return true;
     if (n->step->schema->window != WINDOW_NONE) {
-        return diag_at(p->d, an->query->partition_at, DIAG_STATEMENT, "Implicit repartitioning of windowed sources is not supported.");
+        return diag_at(p->d, an->query->partition_at, DIAG_STATEMENT,
+                       "Implicit repartitioning of windowed sources is not supported.");
     }
     int *keep = ARENA_ARRAY(an->a, int, (size_t)n->step->schema->count + 1);
     int keep_count = kept_columns(n->step->schema, keys, count, keep);
-    if (!plan_rekey_step(p, n, "PartitionBy", keys, names, count, keep, keep_count, true, false, key_format_of(p, n, keys, count))) return false;
+    if (!plan_rekey_step(p, n, "PartitionBy", keys, names, count, keep, keep_count, true, false,
+                         key_format_of(p, n, keys, count)))
+        return false;
     for (int k = 0; k < count; k++) {
         if (an->partition_by[k]->kind != AST_EXPR_COLUMN) plan_substitute(p, an->partition_by[k], k, keys[k]->type);
     }
@@ -292,11 +298,13 @@ static ast_visit collect_table_call(const ast_expr *e, void *arg)
     return AST_VISIT_PRUNE;
 }
 
-static bool plan_table_call(planner *p, const node *n, const ast_expr *call, const func **f, const expr **arg, const type **of)
+static bool plan_table_call(planner *p, const node *n, const ast_expr *call, const func **f, const expr **arg,
+                            const type **of)
 {
     typeck t = plan_checker(p, n, "SELECT");
     if (call->u.call.args.n != 1) {
-        return diag_at(p->d, call->at, DIAG_STATEMENT, "%.*s takes one collection.", STR_ARG(call->u.call.function.text));
+        return diag_at(p->d, call->at, DIAG_STATEMENT, "%.*s takes one collection.",
+                       STR_ARG(call->u.call.function.text));
     }
     expr *e;
     if (!typeck_expr(&t, call->u.call.args.items[0], &e)) return false;
@@ -324,7 +332,8 @@ bool plan_table_functions(planner *p, node *n)
     for (int i = 0; i < calls.count; i++) {
         const type *of;
         if (!plan_table_call(p, n, calls.items[i], &funcs[i], &args[i], &of)) return false;
-        columns[from->count + i] = (column){.name = arena_printf(p->a, "KSQL_SYNTH_%d", i), .type = of, .role = COLUMN_VALUE};
+        columns[from->count + i] =
+            (column){.name = arena_printf(p->a, "KSQL_SYNTH_%d", i), .type = of, .role = COLUMN_VALUE};
     }
     schema *s = schema_new(p->a, columns, from->count + calls.count);
     s->is_table = from->is_table;
@@ -332,7 +341,8 @@ bool plan_table_functions(planner *p, node *n)
     s->window_size = from->window_size;
     plan *step = plan_step(p, PLAN_EXPLODE, "FlatMap", n->step, s);
     step->explode = (plan_explode){args, funcs, calls.count};
-    for (int i = 0; i < calls.count; i++) plan_substitute(p, calls.items[i], from->count + i, columns[from->count + i].type);
+    for (int i = 0; i < calls.count; i++)
+        plan_substitute(p, calls.items[i], from->count + i, columns[from->count + i].type);
     n->step = step;
     return true;
 }

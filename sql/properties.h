@@ -1,8 +1,9 @@
 /*
  * sql/properties.h - the two kinds of properties: those of WITH (...), and those of a session (SET).
  *
- * One table names all of WITH's properties, where each may stand and how its value reads; one table names the session's. Both print the
- * documentation and SHOW PROPERTIES. Nothing here holds state except `settings`, which belongs to one session.
+ * One table names all of WITH's properties, where each may stand and how its value reads; one table names the
+ * session's. Both print the documentation and SHOW PROPERTIES. Nothing here holds state except `settings`, which
+ * belongs to one session.
  */
 #ifndef SQL_PROPERTIES_H
 #define SQL_PROPERTIES_H
@@ -14,7 +15,7 @@
 /* Which statement a WITH belongs to. */
 typedef enum with_place {
     WITH_SOURCE = 1, /* CREATE STREAM | TABLE */
-    WITH_AS = 2,     /* CREATE ... AS SELECT */
+    WITH_AS = 2, /* CREATE ... AS SELECT */
     WITH_INSERT = 4, /* INSERT INTO ... SELECT */
 } with_place;
 
@@ -54,11 +55,14 @@ const char *const *with_names(int *n);
 
 /* ---- session ---------------------------------------------------------------------------------------------- */
 
-/* A session's overrides (SET 'name'='value'), in the order in which they were set. {0} is empty; one thread at a time. */
+/*
+ * A session's overrides (SET 'name'='value'), in the order in which they were set. {0} is empty; one thread at a time.
+ */
 typedef struct settings {
     map values; /* name -> heap copy of the value */
 } settings;
 
+/* Frees all overrides. */
 void settings_free(settings *s);
 /* Copies all of `from` over `to`. */
 void settings_copy(settings *to, const settings *from);

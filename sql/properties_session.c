@@ -9,7 +9,8 @@
 static const setting_info infos[] = {
     {"auto.offset.reset", "latest", "where a new query starts to read a stream: earliest or latest", true},
     {"buffered.records.per.partition", "1000", "records that are buffered per partition", true},
-    {"cache.max.bytes.buffering", "10000000", "changes of a key within a commit are emitted once; 0: every change", true},
+    {"cache.max.bytes.buffering", "10000000", "changes of a key within a commit are emitted once; 0: every change",
+     true},
     {"commit.interval.ms", "2000", "longest time between two commits under load", true},
     {"ksql.cast.strings.preserve.nulls", "true", "CAST(NULL AS STRING) is NULL", true},
     {"ksql.create.or.replace.enabled", "true", "CREATE OR REPLACE is allowed", true},
@@ -45,7 +46,8 @@ static const setting_info infos[] = {
     {"ksql.service.id", "default_", "prefix of internal names", false},
     {"ksql.sink.partitions", NULL, "kept for compatibility", true},
     {"ksql.sink.replicas", NULL, "kept for compatibility", true},
-    {"ksql.sink.window.change.log.additional.retention", "1000000", "added to the retention of windowed state, ms", true},
+    {"ksql.sink.window.change.log.additional.retention", "1000000", "added to the retention of windowed state, ms",
+     true},
     {"ksql.source.table.materialization.enabled", "true", "SOURCE TABLEs are materialised", false},
     {"ksql.suppress.enabled", "true", "EMIT FINAL is allowed", true},
     {"ksql.timestamp.throw.on.invalid", "false", "an invalid timestamp stops the query", true},
@@ -57,7 +59,8 @@ static const setting_info infos[] = {
     {"topology.optimization", "all", "kept for compatibility", true},
 };
 
-static const char *const prefixes[] = {"ksql.streams.consumer.", "ksql.streams.producer.", "ksql.streams.", "consumer.", "producer."};
+static const char *const prefixes[] = {"ksql.streams.consumer.", "ksql.streams.producer.", "ksql.streams.", "consumer.",
+                                       "producer."};
 
 const setting_info *settings_list(int *n)
 {
@@ -89,7 +92,8 @@ static bool resolve_name(str name, const setting_info **info, bool *passed)
 
 static bool unknown(str name, span at, diag *d)
 {
-    diag_at(d, at, DIAG_INVALID, "Not recognizable as ksql, streams, consumer, or producer property: '%.*s'", STR_ARG(name));
+    diag_at(d, at, DIAG_INVALID, "Not recognizable as ksql, streams, consumer, or producer property: '%.*s'",
+            STR_ARG(name));
     const setting_info *best = NULL;
     int limit = 4;
     for (size_t i = 0; i < ARRAY_LEN(infos) && limit >= 0; i++) {
@@ -110,19 +114,23 @@ static bool check_value(const setting_info *info, str text, span at, diag *d)
 {
     if (str_eqz(str_z(info->name), "auto.offset.reset")) {
         if (str_ieq(text, STR("earliest")) || str_ieq(text, STR("latest"))) return true;
-        if (str_ieq(text, STR("none"))) return diag_at(d, at, DIAG_INVALID, "'none' is not valid for this property within KSQL");
-        return diag_at(d, at, DIAG_INVALID, "Invalid value %.*s for configuration auto.offset.reset: it must be earliest or latest",
+        if (str_ieq(text, STR("none")))
+            return diag_at(d, at, DIAG_INVALID, "'none' is not valid for this property within KSQL");
+        return diag_at(d, at, DIAG_INVALID,
+                       "Invalid value %.*s for configuration auto.offset.reset: it must be earliest or latest",
                        STR_ARG(text));
     }
     bool is_bool = info->value && (str_eqz(str_z(info->value), "true") || str_eqz(str_z(info->value), "false"));
     is_bool = is_bool || str_eqz(str_z(info->name), "ksql.persistence.wrap.single.values");
     if (is_bool && !str_ieq(text, STR("true")) && !str_ieq(text, STR("false"))) {
-        return diag_at(d, at, DIAG_INVALID, "Invalid value %.*s for configuration %s: Expected value to be either true or false",
+        return diag_at(d, at, DIAG_INVALID,
+                       "Invalid value %.*s for configuration %s: Expected value to be either true or false",
                        STR_ARG(text), info->name);
     }
     int64_t n;
     if (info->value && str_to_i64(str_z(info->value), &n) && !str_to_i64(text, &n)) {
-        return diag_at(d, at, DIAG_INVALID, "Invalid value %.*s for configuration %s: Not a number", STR_ARG(text), info->name);
+        return diag_at(d, at, DIAG_INVALID, "Invalid value %.*s for configuration %s: Not a number", STR_ARG(text),
+                       info->name);
     }
     return true;
 }

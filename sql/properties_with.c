@@ -96,38 +96,37 @@ static const with_rule *nearest_rule(str name, with_place place)
 static str literal_text(arena *a, const ast_expr *e)
 {
     switch (e->kind) {
-    case AST_EXPR_STRING:
-        return e->u.string;
-    case AST_EXPR_BOOLEAN:
-        return e->u.boolean ? STR("true") : STR("false");
+    case AST_EXPR_STRING: return e->u.string;
+    case AST_EXPR_BOOLEAN: return e->u.boolean ? STR("true") : STR("false");
     case AST_EXPR_INTEGER:
-    case AST_EXPR_BIGINT:
-        return arena_printf(a, "%lld", (long long)e->u.integer);
-    case AST_EXPR_DECIMAL:
-        return e->u.decimal.text;
-    case AST_EXPR_DOUBLE:
-        return arena_printf(a, "%g", e->u.number);
-    default:
-        return STR("");
+    case AST_EXPR_BIGINT: return arena_printf(a, "%lld", (long long)e->u.integer);
+    case AST_EXPR_DECIMAL: return e->u.decimal.text;
+    case AST_EXPR_DOUBLE: return arena_printf(a, "%g", e->u.number);
+    default: return STR("");
     }
 }
 
 static bool read_delimiter(str text, span at, const char *name, with_value *out, diag *d)
 {
     if (str_trim(text).n == 0) {
-        return diag_at(d, at, DIAG_INVALID,
-                       "Invalid value %.*s for configuration %s: Delimiter cannot be empty, if you meant to have a tab or space "
-                       "for delimiter, please use the special values 'TAB' or 'SPACE'",
-                       STR_ARG(text), name);
+        return diag_at(
+            d, at, DIAG_INVALID,
+            "Invalid value %.*s for configuration %s: Delimiter cannot be empty, if you meant to have a tab or space "
+            "for delimiter, please use the special values 'TAB' or 'SPACE'",
+            STR_ARG(text), name);
     }
-    if (text.n == 1) out->number = (unsigned char)text.p[0];
-    else if (str_eqz(text, "TAB")) out->number = '\t';
-    else if (str_eqz(text, "SPACE")) out->number = ' ';
+    if (text.n == 1)
+        out->number = (unsigned char)text.p[0];
+    else if (str_eqz(text, "TAB"))
+        out->number = '\t';
+    else if (str_eqz(text, "SPACE"))
+        out->number = ' ';
     else {
-        return diag_at(d, at, DIAG_INVALID,
-                       "Invalid value %.*s for configuration %s: Invalid delimiter value: '%.*s'. Delimiter must be a single "
-                       "character or TAB,SPACE",
-                       STR_ARG(text), name, STR_ARG(text));
+        return diag_at(
+            d, at, DIAG_INVALID,
+            "Invalid value %.*s for configuration %s: Invalid delimiter value: '%.*s'. Delimiter must be a single "
+            "character or TAB,SPACE",
+            STR_ARG(text), name, STR_ARG(text));
     }
     return true;
 }
@@ -141,16 +140,20 @@ static bool read_duration(str text, span at, with_value *out, diag *d)
     int64_t n;
     ast_unit u;
     if (unit.n == 0 || str_find(unit, STR(" "), 0) >= 0) {
-        diag_at(d, at, DIAG_INVALID, "Error in WITH clause property 'WINDOW_SIZE': Invalid duration: '%.*s'. Expected 2 tokens",
+        diag_at(d, at, DIAG_INVALID,
+                "Error in WITH clause property 'WINDOW_SIZE': Invalid duration: '%.*s'. Expected 2 tokens",
                 STR_ARG(text));
     } else if (!str_to_i64(number, &n)) {
-        diag_at(d, at, DIAG_INVALID, "Error in WITH clause property 'WINDOW_SIZE': Invalid duration: '%.*s'. Not numeric: '%.*s'",
+        diag_at(d, at, DIAG_INVALID,
+                "Error in WITH clause property 'WINDOW_SIZE': Invalid duration: '%.*s'. Not numeric: '%.*s'",
                 STR_ARG(text), STR_ARG(number));
     } else if (!ast_unit_of(unit, &u)) {
-        diag_at(d, at, DIAG_INVALID, "Error in WITH clause property 'WINDOW_SIZE': Invalid duration: '%.*s'. Unknown time unit: '%.*s'",
+        diag_at(d, at, DIAG_INVALID,
+                "Error in WITH clause property 'WINDOW_SIZE': Invalid duration: '%.*s'. Unknown time unit: '%.*s'",
                 STR_ARG(text), STR_ARG(unit));
     } else if (n <= 0) {
-        diag_at(d, at, DIAG_INVALID, "Error in WITH clause property 'WINDOW_SIZE': the size must be positive, but is %lld.", (long long)n);
+        diag_at(d, at, DIAG_INVALID,
+                "Error in WITH clause property 'WINDOW_SIZE': the size must be positive, but is %lld.", (long long)n);
     } else {
         out->number = ast_duration_ms((ast_duration){.present = true, .value = n, .unit = u, .at = at});
         return true;
@@ -174,8 +177,8 @@ static bool read_integer(const with_rule *r, const ast_expr *e, str text, with_v
 {
     if (e->kind == AST_EXPR_BOOLEAN || !str_to_i64(str_trim(text), &out->number) ||
         (r->shape == SHAPE_INT && (out->number > INT32_MAX || out->number < INT32_MIN))) {
-        return diag_at(d, e->at, DIAG_INVALID, "Invalid value %.*s for configuration %s: Not a number of type %s", STR_ARG(text),
-                       r->name, r->shape == SHAPE_INT ? "INT" : "LONG");
+        return diag_at(d, e->at, DIAG_INVALID, "Invalid value %.*s for configuration %s: Not a number of type %s",
+                       STR_ARG(text), r->name, r->shape == SHAPE_INT ? "INT" : "LONG");
     }
     return true;
 }
@@ -185,16 +188,17 @@ static bool read_value(arena *a, const with_rule *r, const ast_expr *e, with_val
     str text = literal_text(a, e);
     out->text = text;
     switch (r->shape) {
-    case SHAPE_TEXT:
-        return true;
+    case SHAPE_TEXT: return true;
     case SHAPE_INT:
-    case SHAPE_LONG:
-        return read_integer(r, e, text, out, d);
+    case SHAPE_LONG: return read_integer(r, e, text, out, d);
     case SHAPE_BOOL:
-        if (str_ieq(str_trim(text), STR("true"))) out->number = 1;
-        else if (str_ieq(str_trim(text), STR("false"))) out->number = 0;
+        if (str_ieq(str_trim(text), STR("true")))
+            out->number = 1;
+        else if (str_ieq(str_trim(text), STR("false")))
+            out->number = 0;
         else {
-            return diag_at(d, e->at, DIAG_INVALID, "Invalid value %.*s for configuration %s: Expected value to be either true or false",
+            return diag_at(d, e->at, DIAG_INVALID,
+                           "Invalid value %.*s for configuration %s: Expected value to be either true or false",
                            STR_ARG(text), r->name);
         }
         return true;
@@ -204,25 +208,27 @@ static bool read_value(arena *a, const with_rule *r, const ast_expr *e, with_val
         out->number = f->kind;
         return true;
     }
-    case SHAPE_DELIMITER:
-        return read_delimiter(text, e->at, r->name, out, d);
+    case SHAPE_DELIMITER: return read_delimiter(text, e->at, r->name, out, d);
     case SHAPE_WINDOW:
-        if (str_ieq(text, STR("TUMBLING"))) out->number = WINDOW_TUMBLING;
-        else if (str_ieq(text, STR("HOPPING"))) out->number = WINDOW_HOPPING;
-        else if (str_ieq(text, STR("SESSION"))) out->number = WINDOW_SESSION;
+        if (str_ieq(text, STR("TUMBLING")))
+            out->number = WINDOW_TUMBLING;
+        else if (str_ieq(text, STR("HOPPING")))
+            out->number = WINDOW_HOPPING;
+        else if (str_ieq(text, STR("SESSION")))
+            out->number = WINDOW_SESSION;
         else {
             return diag_at(d, e->at, DIAG_INVALID,
-                           "Invalid value %.*s for configuration WINDOW_TYPE: String must be one of: SESSION, HOPPING, TUMBLING, null",
+                           "Invalid value %.*s for configuration WINDOW_TYPE: String must be one of: SESSION, HOPPING, "
+                           "TUMBLING, null",
                            STR_ARG(text));
         }
         return true;
-    case SHAPE_DURATION:
-        return read_duration(text, e->at, out, d);
-    case SHAPE_COLUMN:
-        return read_column_name(a, text, e->at, out, d);
+    case SHAPE_DURATION: return read_duration(text, e->at, out, d);
+    case SHAPE_COLUMN: return read_column_name(a, text, e->at, out, d);
     case SHAPE_NULLABLE:
         if (str_eqz(text, "OPTIONAL") || str_eqz(text, "WRAPPER")) return true;
-        return diag_at(d, e->at, DIAG_INVALID, "Invalid value %.*s for configuration %s: String must be one of: OPTIONAL, WRAPPER, null",
+        return diag_at(d, e->at, DIAG_INVALID,
+                       "Invalid value %.*s for configuration %s: String must be one of: OPTIONAL, WRAPPER, null",
                        STR_ARG(text), r->name);
     }
     check_unreachable();
@@ -231,12 +237,18 @@ static bool read_value(arena *a, const with_rule *r, const ast_expr *e, with_val
 static bool store_numbers(with_props *out, const with_rule *r, const with_value *v, span at, diag *d)
 {
     if (str_eqz(str_z(r->name), "PARTITIONS")) {
-        if (v->number < 1) return diag_at(d, at, DIAG_INVALID, "Invalid value %lld for configuration PARTITIONS: Value must be at least 1", (long long)v->number);
+        if (v->number < 1)
+            return diag_at(d, at, DIAG_INVALID,
+                           "Invalid value %lld for configuration PARTITIONS: Value must be at least 1",
+                           (long long)v->number);
         out->partitions = (int)v->number;
         out->partitions_at = at;
     } else if (str_eqz(str_z(r->name), "REPLICAS")) {
         if (v->number > INT16_MAX || v->number < -1 || v->number == 0) {
-            return diag_at(d, at, DIAG_INVALID, "Invalid value %lld for configuration REPLICAS: a count of replicas from 1 to 32767 is expected", (long long)v->number);
+            return diag_at(
+                d, at, DIAG_INVALID,
+                "Invalid value %lld for configuration REPLICAS: a count of replicas from 1 to 32767 is expected",
+                (long long)v->number);
         }
         out->replicas = (int)v->number;
     } else if (str_eqz(str_z(r->name), "RETENTION_MS")) {
@@ -262,16 +274,21 @@ static bool store_text(with_props *out, const with_rule *r, const with_value *v,
         out->timestamp_format_at = at;
     } else if (str_ends(name, STR("SCHEMA_FULL_NAME"))) {
         str full = str_trim(v->text);
-        if (!full.n) return diag_at(d, at, DIAG_INVALID, "fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}");
-        if (r->name[0] == 'K') out->key_full_name = full;
-        else out->value_full_name = full;
+        if (!full.n)
+            return diag_at(d, at, DIAG_INVALID,
+                           "fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}");
+        if (r->name[0] == 'K')
+            out->key_full_name = full;
+        else
+            out->value_full_name = full;
     } else if (str_eqz(name, "QUERY_ID")) {
         out->query_id = v->text;
         out->query_id_at = at;
     } else if (str_eqz(name, "CLEANUP_POLICY")) {
-        return diag_at(d, at, DIAG_INVALID,
-                       "Invalid config variable in the WITH clause: CLEANUP_POLICY. The CLEANUP_POLICY config is automatically "
-                       "inferred based on the type of source (STREAM or TABLE).");
+        return diag_at(
+            d, at, DIAG_INVALID,
+            "Invalid config variable in the WITH clause: CLEANUP_POLICY. The CLEANUP_POLICY config is automatically "
+            "inferred based on the type of source (STREAM or TABLE).");
     }
     return true;
 }
@@ -295,33 +312,26 @@ static bool store(with_props *out, const with_rule *r, const with_value *v, span
 {
     switch (r->shape) {
     case SHAPE_INT:
-    case SHAPE_LONG:
-        return store_numbers(out, r, v, at, d);
-    case SHAPE_TEXT:
-        return store_text(out, r, v, at, d);
+    case SHAPE_LONG: return store_numbers(out, r, v, at, d);
+    case SHAPE_TEXT: return store_text(out, r, v, at, d);
     case SHAPE_BOOL:
         out->wrap = (int)v->number;
         out->wrap_at = at;
         return true;
-    case SHAPE_FORMAT:
-        store_format(out, r, v, at);
-        return true;
+    case SHAPE_FORMAT: store_format(out, r, v, at); return true;
     case SHAPE_DELIMITER:
-        if (r->name[0] == 'K') out->key_delimiter = (char)v->number;
-        else out->value_delimiter = (char)v->number;
+        if (r->name[0] == 'K')
+            out->key_delimiter = (char)v->number;
+        else
+            out->value_delimiter = (char)v->number;
         return true;
-    case SHAPE_WINDOW:
-        out->window = (window_kind)v->number;
-        return true;
-    case SHAPE_DURATION:
-        out->window_size = v->number;
-        return true;
+    case SHAPE_WINDOW: out->window = (window_kind)v->number; return true;
+    case SHAPE_DURATION: out->window_size = v->number; return true;
     case SHAPE_COLUMN:
         out->timestamp = v->text;
         out->timestamp_at = at;
         return true;
-    case SHAPE_NULLABLE:
-        return true;
+    case SHAPE_NULLABLE: return true;
     }
     check_unreachable();
 }
@@ -343,7 +353,8 @@ static bool check_together(const ast_properties *with, const with_props *p, diag
 {
     if (!refuse_both(with, "KEY_FORMAT", "FORMAT", "as 'FORMAT' sets both key and value formats.", d)) return false;
     if (!refuse_both(with, "VALUE_FORMAT", "FORMAT", "as 'FORMAT' sets both key and value formats.", d)) return false;
-    if (!refuse_both(with, "VALUE_AVRO_SCHEMA_FULL_NAME", "VALUE_SCHEMA_FULL_NAME", "Please only set 'VALUE_SCHEMA_FULL_NAME'.", d)) {
+    if (!refuse_both(with, "VALUE_AVRO_SCHEMA_FULL_NAME", "VALUE_SCHEMA_FULL_NAME",
+                     "Please only set 'VALUE_SCHEMA_FULL_NAME'.", d)) {
         return false;
     }
     if (p->window == WINDOW_TUMBLING || p->window == WINDOW_HOPPING) {
@@ -355,7 +366,8 @@ static bool check_together(const ast_properties *with, const with_props *p, diag
                            kind);
         }
     } else if (p->window_size != 0) {
-        return diag_at(d, given(with, "WINDOW_SIZE")->at, DIAG_INVALID, "'WINDOW_SIZE' should not be set for SESSION windows.");
+        return diag_at(d, given(with, "WINDOW_SIZE")->at, DIAG_INVALID,
+                       "'WINDOW_SIZE' should not be set for SESSION windows.");
     }
     const char *nullable[] = {"KEY_PROTOBUF_NULLABLE_REPRESENTATION", "VALUE_PROTOBUF_NULLABLE_REPRESENTATION"};
     for (int i = 0; i < 2; i++) {
@@ -391,7 +403,8 @@ bool with_read(arena *a, const ast_properties *with, with_place place, with_prop
         const ast_property *p = &with->items[i];
         const with_rule *r = find_rule(p->name.text);
         if (!r || !(r->places & (int)place)) {
-            diag_at(d, p->name.at, DIAG_INVALID, "Invalid config variable(s) in the WITH clause: %.*s", STR_ARG(p->name.text));
+            diag_at(d, p->name.at, DIAG_INVALID, "Invalid config variable(s) in the WITH clause: %.*s",
+                    STR_ARG(p->name.text));
             const with_rule *near = nearest_rule(p->name.text, place);
             return near ? diag_hint(d, "Did you mean %s?", near->name) : false;
         }

@@ -1,8 +1,8 @@
 /*
  * sql/scope.h - which names an expression may use at one point of a plan, and where their values are found.
  *
- * A scope lists (qualifier, name) pairs over the schema of one plan step. Planning builds a new scope for each step that moves columns.
- * Read-only once built; lives in the arena of its statement.
+ * A scope lists (qualifier, name) pairs over the schema of one plan step. Planning builds a new scope for each step
+ * that moves columns. Read-only once built; lives in the arena of its statement.
  */
 #ifndef SQL_SCOPE_H
 #define SQL_SCOPE_H
@@ -15,9 +15,9 @@ typedef struct scope_entry {
     str qualifier; /* the source's alias; empty: only the bare name */
     str name;
     const type *type;
-    int column;           /* position in the step's schema, or -1: a pseudo column */
+    int column; /* position in the step's schema, or -1: a pseudo column */
     pseudo_column pseudo; /* when column is -1 */
-    bool star;            /* SELECT * has it */
+    bool star; /* SELECT * has it */
 } scope_entry;
 
 /* Public layout, read-only. */

@@ -1,10 +1,11 @@
 /*
  * sql/sql.h - the public face of sql/: text goes in (sql/parse.h), statements are executed here.
  *
- * sql/ performs nothing. Executing a statement gives the catalogue as it will be, a list of effects that the caller applies and
- * logs in their order, and a typed result. Replaying the statements in order over an empty catalogue is the same call. Threads: any, one call touches
- * its arguments alone; a session belongs to one thread at a time. Ownership: everything in an outcome lives in the arena that was passed, except
- * `after` and what hangs on it, which the caller unrefs.
+ * sql/ performs nothing. Executing a statement gives the catalogue as it will be, a list of effects that the caller
+ * applies and logs in their order, and a typed result. Replaying the statements in order over an empty catalogue is
+ * the same call. Threads: any, one call touches its arguments alone; a session belongs to one thread at a time.
+ * Ownership: everything in an outcome lives in the arena that was passed, except `after` and what hangs on it, which
+ * the caller unrefs.
  */
 #ifndef SQL_SQL_H
 #define SQL_SQL_H
@@ -23,21 +24,22 @@ typedef struct sql_session {
     variables variables;
 } sql_session;
 
+/* Frees what was set and defined. */
 void sql_session_free(sql_session *s);
 
 /* ---- effects ---------------------------------------------------------------------------------------------- */
 
 typedef enum effect_kind {
-    EFFECT_CREATE_TOPIC,    /* topic, partitions, replicas, retention_ms, compact, expire */
-    EFFECT_DELETE_TOPIC,    /* topic */
+    EFFECT_CREATE_TOPIC, /* topic, partitions, replicas, retention_ms, compact, expire */
+    EFFECT_DELETE_TOPIC, /* topic */
     EFFECT_REGISTER_SCHEMA, /* src, key: write the schema of that side as the subject's next version */
-    EFFECT_DELETE_SCHEMAS,  /* topic: both subjects */
-    EFFECT_START_QUERY,     /* query */
-    EFFECT_REPLACE_QUERY,   /* query: same id, other plan, state is kept */
-    EFFECT_STOP_QUERY,      /* query: its state goes as well */
-    EFFECT_PAUSE_QUERY,     /* query */
-    EFFECT_RESUME_QUERY,    /* query */
-    EFFECT_INSERT,          /* src, values, rowtime */
+    EFFECT_DELETE_SCHEMAS, /* topic: both subjects */
+    EFFECT_START_QUERY, /* query */
+    EFFECT_REPLACE_QUERY, /* query: same id, other plan, state is kept */
+    EFFECT_STOP_QUERY, /* query: its state goes as well */
+    EFFECT_PAUSE_QUERY, /* query */
+    EFFECT_RESUME_QUERY, /* query */
+    EFFECT_INSERT, /* src, values, rowtime */
 } effect_kind;
 
 /* One thing to be done. Which members count depends on the kind. */
@@ -45,38 +47,38 @@ typedef struct effect {
     effect_kind kind;
     str topic;
     int partitions;
-    int replicas;         /* -1: the broker's default */
+    int replicas; /* -1: the broker's default */
     int64_t retention_ms; /* -1: the broker's default */
-    bool compact;         /* cleanup.policy has compact */
-    bool expire;          /* cleanup.policy has delete */
+    bool compact; /* cleanup.policy has compact */
+    bool expire; /* cleanup.policy has delete */
     const catalog_query *query; /* borrowed from the catalogue before or after */
-    const source *src;          /* borrowed from the catalogue before or after */
+    const source *src; /* borrowed from the catalogue before or after */
     bool key;
-    const value *values;  /* one for each column of src->schema; header columns are NULL */
+    const value *values; /* one for each column of src->schema; header columns are NULL */
     int64_t rowtime;
-    bool key_null;        /* a stream's row without a key: the record's key is null */
+    bool key_null; /* a stream's row without a key: the record's key is null */
 } effect;
 
 /* ---- results ---------------------------------------------------------------------------------------------- */
 
 typedef enum sql_result_kind {
-    RESULT_STATUS,       /* message, query_id: currentStatus */
-    RESULT_WARNING,      /* message: nothing was changed (IF NOT EXISTS, IF EXISTS) */
-    RESULT_NONE,         /* INSERT VALUES: an empty answer */
-    RESULT_PUSH,         /* push: run it as a transient query */
-    RESULT_PULL,         /* pull */
-    RESULT_PRINT,        /* print */
-    RESULT_SOURCES,      /* sources, tables, extended: SHOW STREAMS | TABLES */
+    RESULT_STATUS, /* message, query_id: currentStatus */
+    RESULT_WARNING, /* message: nothing was changed (IF NOT EXISTS, IF EXISTS) */
+    RESULT_NONE, /* INSERT VALUES: an empty answer */
+    RESULT_PUSH, /* push: run it as a transient query */
+    RESULT_PULL, /* pull */
+    RESULT_PRINT, /* print */
+    RESULT_SOURCES, /* sources, tables, extended: SHOW STREAMS | TABLES */
     RESULT_DESCRIPTIONS, /* sources (one or many), extended: DESCRIBE */
-    RESULT_QUERIES,      /* queries, extended */
-    RESULT_EXPLAIN,      /* explain */
-    RESULT_TOPICS,       /* all, extended: the caller knows the topics */
-    RESULT_TYPES,        /* types */
-    RESULT_FUNCTIONS,    /* functions */
-    RESULT_FUNCTION,     /* functions[0] */
-    RESULT_PROPERTIES,   /* the session's settings */
-    RESULT_VARIABLES,    /* the session's variables */
-    RESULT_TERMINATED,   /* query_id or all: TERMINATE, PAUSE, RESUME */
+    RESULT_QUERIES, /* queries, extended */
+    RESULT_EXPLAIN, /* explain */
+    RESULT_TOPICS, /* all, extended: the caller knows the topics */
+    RESULT_TYPES, /* types */
+    RESULT_FUNCTIONS, /* functions */
+    RESULT_FUNCTION, /* functions[0] */
+    RESULT_PROPERTIES, /* the session's settings */
+    RESULT_VARIABLES, /* the session's variables */
+    RESULT_TERMINATED, /* query_id or all: TERMINATE, PAUSE, RESUME */
 } sql_result_kind;
 
 /* PRINT as a request to read a topic. */
@@ -103,9 +105,9 @@ typedef struct sql_result {
     sql_result_kind kind;
     str message;
     str query_id;
-    str entity;  /* "stream", "table", "type", "query", ...: of a commandId */
-    str name;    /* of that entity */
-    str action;  /* "create", "drop", ... */
+    str entity; /* "stream", "table", "type", "query", ...: of a commandId */
+    str name; /* of that entity */
+    str action; /* "create", "drop", ... */
     bool tables;
     bool extended;
     bool all;
@@ -133,11 +135,12 @@ typedef struct sql_outcome {
 } sql_outcome;
 
 /*
- * Executes one statement against a snapshot. `number` is the n of a query id (CSAS_X_n). SET, UNSET, DEFINE and UNDEFINE change the session; all other
- * changes are in the outcome. False with an error that has its place; then nothing was changed.
+ * Executes one statement against a snapshot. `number` is the n of a query id (CSAS_X_n). SET, UNSET, DEFINE and
+ * UNDEFINE change the session; all other changes are in the outcome. False with an error that has its place; then
+ * nothing was changed.
  */
-bool sql_execute(arena *a, const catalog *c, sql_session *session, const sql_env *env, const ast_stmt *stmt, int64_t number, sql_outcome *out,
-                 diag *d);
+bool sql_execute(arena *a, const catalog *c, sql_session *session, const sql_env *env, const ast_stmt *stmt,
+                 int64_t number, sql_outcome *out, diag *d);
 
 /* The operator tree of a plan as text, one step a line: what EXPLAIN shows. */
 void sql_print_plan(const plan *root, buf *out);

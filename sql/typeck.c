@@ -82,8 +82,8 @@ bool typeck_type(arena *a, const catalog *c, const ast_type *from, const type **
     case AST_TYPE_TIMESTAMP: *out = type_simple(TYPE_TIMESTAMP); return true;
     case AST_TYPE_DECIMAL:
         if (from->u.decimal.precision > DECIMAL_PRECISION_MAX) {
-            return diag_at(d, from->at, DIAG_LIMIT, "DECIMAL precision must be at most %d, but is %d", DECIMAL_PRECISION_MAX,
-                           from->u.decimal.precision);
+            return diag_at(d, from->at, DIAG_LIMIT, "DECIMAL precision must be at most %d, but is %d",
+                           DECIMAL_PRECISION_MAX, from->u.decimal.precision);
         }
         *out = type_decimal(a, from->u.decimal.precision, from->u.decimal.scale);
         return true;
@@ -95,8 +95,7 @@ bool typeck_type(arena *a, const catalog *c, const ast_type *from, const type **
         if (!typeck_type(a, c, from->u.map.key, &x, d) || !typeck_type(a, c, from->u.map.value, &y, d)) return false;
         *out = type_map(a, x, y);
         return true;
-    case AST_TYPE_STRUCT:
-        return struct_type(a, c, from, out, d);
+    case AST_TYPE_STRUCT: return struct_type(a, c, from, out, d);
     case AST_TYPE_NAMED: {
         const named_type *n = catalog_type(c, from->u.name.text);
         if (!n) {
@@ -116,7 +115,8 @@ static bool check_column(typeck *t, const ast_expr *e, expr **out)
 {
     str qualifier = e->u.column.source.text, name = e->u.column.name.text;
     if (!t->scope) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "Unsupported column reference in %s: %.*s", t->clause, STR_ARG(name));
+        return diag_at(t->d, e->at, DIAG_STATEMENT, "Unsupported column reference in %s: %.*s", t->clause,
+                       STR_ARG(name));
     }
     const scope_entry *found = scope_find(t->scope, qualifier, name);
     if (found) {
@@ -134,8 +134,8 @@ static bool check_field(typeck *t, const ast_expr *e, expr **out)
     if (!typeck_expr(t, e->u.field.base, &base)) return false;
     str name = e->u.field.name.text;
     if (base->type->kind != TYPE_STRUCT) {
-        return diag_at(t->d, e->u.field.name.at, DIAG_STATEMENT, "Expected STRUCT type, got: %s in '%.*s'", type_name(t, base->type),
-                       STR_ARG(typeck_text(t, e)));
+        return diag_at(t->d, e->u.field.name.at, DIAG_STATEMENT, "Expected STRUCT type, got: %s in '%.*s'",
+                       type_name(t, base->type), STR_ARG(typeck_text(t, e)));
     }
     int at = type_field_index(base->type, name);
     if (at < 0) {
@@ -167,13 +167,15 @@ static bool check_subscript(typeck *t, const ast_expr *e, expr **out)
     } else if (base->type->kind == TYPE_MAP) {
         want = base->type->key;
         if (index->type->kind != TYPE_NULL && !coerce_type(t->a, index->type, want, false)) {
-            return diag_at(t->d, e->u.subscript.index->at, DIAG_STATEMENT, "The keys of the map are %s, but the subscript is %s",
-                           type_name(t, want), type_name(t, index->type));
+            return diag_at(t->d, e->u.subscript.index->at, DIAG_STATEMENT,
+                           "The keys of the map are %s, but the subscript is %s", type_name(t, want),
+                           type_name(t, index->type));
         }
     } else {
-        diag_at(t->d, e->op_at, DIAG_STATEMENT, "Subscript expression (%.*s) do not apply to %s.", STR_ARG(typeck_text(t, e)),
-                type_name(t, base->type));
-        return base->type->kind == TYPE_STRUCT ? diag_hint(t->d, "Use the dereference operator for STRUCTS: a->b") : false;
+        diag_at(t->d, e->op_at, DIAG_STATEMENT, "Subscript expression (%.*s) do not apply to %s.",
+                STR_ARG(typeck_text(t, e)), type_name(t, base->type));
+        return base->type->kind == TYPE_STRUCT ? diag_hint(t->d, "Use the dereference operator for STRUCTS: a->b")
+                                               : false;
     }
     const expr *args[2] = {base, typeck_cast(t, index, want)};
     *out = typeck_node_args(t, EXPR_ELEMENT, base->type->elem, e->at, args, 2);
@@ -182,7 +184,8 @@ static bool check_subscript(typeck *t, const ast_expr *e, expr **out)
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------- */
 
-static const char *const op_text[] = {"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "AND", "OR"};
+static const char *const op_text[] = {"+",   "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM",
+                                      "AND", "OR"};
 
 static const type *arithmetic_type(typeck *t, ast_op op, const type *l, const type *r)
 {
@@ -212,11 +215,13 @@ static bool check_arithmetic(typeck *t, const ast_expr *e, expr **out)
         return true;
     }
     if (l->type->kind == TYPE_NULL || r->type->kind == TYPE_NULL) {
-        return diag_at(t->d, e->op_at, DIAG_STATEMENT, "Error processing expression: %.*s. Arithmetic on types %s and %s are not supported.",
+        return diag_at(t->d, e->op_at, DIAG_STATEMENT,
+                       "Error processing expression: %.*s. Arithmetic on types %s and %s are not supported.",
                        STR_ARG(typeck_text(t, e)), type_name(t, l->type), type_name(t, r->type));
     }
     if (!type_is_numeric(l->type) || !type_is_numeric(r->type)) {
-        return diag_at(t->d, e->op_at, DIAG_STATEMENT, "Error processing expression: %.*s. Unsupported arithmetic types. %s %s",
+        return diag_at(t->d, e->op_at, DIAG_STATEMENT,
+                       "Error processing expression: %.*s. Unsupported arithmetic types. %s %s",
                        STR_ARG(typeck_text(t, e)), type_name(t, l->type), type_name(t, r->type));
     }
     const type *of = arithmetic_type(t, op, l->type, r->type);
@@ -251,7 +256,8 @@ static const type *comparison_type(typeck *t, const type *l, const type *r, bool
         return common ? common : coerce_type(t->a, r, l, false);
     }
     if (is_time_of_day_less(l->kind) && is_time_of_day_less(r->kind)) return type_simple(TYPE_TIMESTAMP);
-    bool l_time = is_time_of_day_less(l->kind) || l->kind == TYPE_TIME, r_time = is_time_of_day_less(r->kind) || r->kind == TYPE_TIME;
+    bool l_time = is_time_of_day_less(l->kind) || l->kind == TYPE_TIME,
+         r_time = is_time_of_day_less(r->kind) || r->kind == TYPE_TIME;
     if (l->kind == TYPE_STRING && r_time) return r;
     if (r->kind == TYPE_STRING && l_time) return l;
     return NULL;
@@ -270,7 +276,8 @@ static bool check_time_literal(typeck *t, const ast_expr *e, expr **out)
     value v = {0};
     diag why = {0};
     if (!datetime_parse_timestamp(str_trim(e->u.string), &v.l, &why)) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "Failed to parse timestamp '%.*s': %s", STR_ARG(e->u.string), why.text);
+        return diag_at(t->d, e->at, DIAG_STATEMENT, "Failed to parse timestamp '%.*s': %s", STR_ARG(e->u.string),
+                       why.text);
     }
     *out = constant(t, type_simple(TYPE_BIGINT), v, e->at);
     return true;
@@ -289,7 +296,8 @@ static bool check_constant(typeck *t, const ast_expr *from, const expr *e)
     value v;
     if (from->kind != AST_EXPR_STRING || e->kind != EXPR_CAST) return true;
     if (coerce_value(t->a, e->args[0]->type, e->args[0]->constant, e->type, false, &v)) return true;
-    return diag_at(t->d, from->at, DIAG_STATEMENT, "Failed to parse '%.*s' as %s", STR_ARG(from->u.string), type_name(t, e->type));
+    return diag_at(t->d, from->at, DIAG_STATEMENT, "Failed to parse '%.*s' as %s", STR_ARG(from->u.string),
+                   type_name(t, e->type));
 }
 
 static bool check_compare(typeck *t, const ast_expr *e, expr **out)
@@ -299,15 +307,16 @@ static bool check_compare(typeck *t, const ast_expr *e, expr **out)
     expr *l, *r;
     if (!check_operand(t, from[0], from[1], &l) || !check_operand(t, from[1], from[0], &r)) return false;
     if (l->type->kind == TYPE_NULL || r->type->kind == TYPE_NULL) {
-        diag_at(t->d, e->op_at, DIAG_STATEMENT, "Comparison with NULL not supported: %s %s %s", type_name(t, l->type), op_text[op],
-                type_name(t, r->type));
+        diag_at(t->d, e->op_at, DIAG_STATEMENT, "Comparison with NULL not supported: %s %s %s", type_name(t, l->type),
+                op_text[op], type_name(t, r->type));
         return diag_hint(t->d, "Use 'IS NULL' or 'IS NOT NULL' instead.");
     }
     bool equality = op == AST_OP_EQ || op == AST_OP_NE || op == AST_OP_DISTINCT;
     const type *in = comparison_type(t, l->type, r->type, equality);
     if (!in) {
-        return diag_at(t->d, e->op_at, DIAG_STATEMENT, "Cannot compare %.*s (%s) to %.*s (%s) with %s.", STR_ARG(typeck_text(t, from[0])),
-                       type_name(t, l->type), STR_ARG(typeck_text(t, from[1])), type_name(t, r->type), op_text[op]);
+        return diag_at(t->d, e->op_at, DIAG_STATEMENT, "Cannot compare %.*s (%s) to %.*s (%s) with %s.",
+                       STR_ARG(typeck_text(t, from[0])), type_name(t, l->type), STR_ARG(typeck_text(t, from[1])),
+                       type_name(t, r->type), op_text[op]);
     }
     const expr *args[2] = {l, r};
     for (int i = 0; i < 2; i++) {
@@ -315,7 +324,8 @@ static bool check_compare(typeck *t, const ast_expr *e, expr **out)
         args[i] = typeck_cast(t, args[i], to);
         if (!check_constant(t, from[i], args[i])) return false;
     }
-    *out = typeck_node_args(t, op == AST_OP_DISTINCT ? EXPR_DISTINCT : EXPR_COMPARE, type_simple(TYPE_BOOLEAN), e->at, args, 2);
+    *out = typeck_node_args(t, op == AST_OP_DISTINCT ? EXPR_DISTINCT : EXPR_COMPARE, type_simple(TYPE_BOOLEAN), e->at,
+                            args, 2);
     if (op != AST_OP_DISTINCT) (*out)->op = (expr_op)(OP_EQ + (op - AST_OP_EQ));
     return true;
 }
@@ -336,8 +346,8 @@ static bool check_between(typeck *t, const ast_expr *e, expr **out)
         in = before ? comparison_type(t, before, x->type, false) : x->type;
         if (!in || (i == 0 && (in->kind == TYPE_BOOLEAN || type_is_nested(in)))) {
             return diag_at(t->d, from[i]->at, DIAG_STATEMENT, "Cannot compare %.*s (%s) to %.*s (%s) with BETWEEN.",
-                           STR_ARG(typeck_text(t, from[0])), type_name(t, args[0]->type), STR_ARG(typeck_text(t, from[i])),
-                           type_name(t, x->type));
+                           STR_ARG(typeck_text(t, from[0])), type_name(t, args[0]->type),
+                           STR_ARG(typeck_text(t, from[i])), type_name(t, x->type));
         }
     }
     for (int i = 0; i < 3; i++) {
@@ -355,8 +365,8 @@ static bool check_boolean(typeck *t, const ast_expr *e, const char *what, expr *
     if (!typeck_expr(t, e, out)) return false;
     if ((*out)->type->kind == TYPE_NULL) *out = constant(t, type_simple(TYPE_BOOLEAN), value_null(), e->at);
     if ((*out)->type->kind == TYPE_BOOLEAN) return true;
-    return diag_at(t->d, e->at, DIAG_STATEMENT, "%s: expected a BOOLEAN, but %.*s is %s", what, STR_ARG(typeck_text(t, e)),
-                   type_name(t, (*out)->type));
+    return diag_at(t->d, e->at, DIAG_STATEMENT, "%s: expected a BOOLEAN, but %.*s is %s", what,
+                   STR_ARG(typeck_text(t, e)), type_name(t, (*out)->type));
 }
 
 static bool check_logic(typeck *t, const ast_expr *e, expr **out)
@@ -397,8 +407,8 @@ static bool check_like(typeck *t, const ast_expr *e, expr **out)
         if (!typeck_expr(t, from[i], &x)) return false;
         args[i] = x->type->kind == TYPE_NULL ? typeck_cast(t, x, type_simple(TYPE_STRING)) : x;
         if (args[i]->type->kind != TYPE_STRING) {
-            return diag_at(t->d, from[i]->at, DIAG_STATEMENT, "LIKE only works on STRING, but %.*s is %s", STR_ARG(typeck_text(t, from[i])),
-                           type_name(t, x->type));
+            return diag_at(t->d, from[i]->at, DIAG_STATEMENT, "LIKE only works on STRING, but %.*s is %s",
+                           STR_ARG(typeck_text(t, from[i])), type_name(t, x->type));
         }
     }
     *out = typeck_node_args(t, EXPR_LIKE, type_simple(TYPE_BOOLEAN), e->at, args, 2);
@@ -410,13 +420,15 @@ static bool check_cast(typeck *t, const ast_expr *e, expr **out)
 {
     expr *x;
     const type *to;
-    if (!typeck_expr(t, e->u.cast.operand, &x) || !typeck_type(t->a, t->catalog, e->u.cast.type, &to, t->d)) return false;
+    if (!typeck_expr(t, e->u.cast.operand, &x) || !typeck_type(t->a, t->catalog, e->u.cast.type, &to, t->d))
+        return false;
     if (x->type->kind == TYPE_NULL) {
         *out = constant(t, to, value_null(), e->at);
         return true;
     }
     if (!coerce_castable(x->type, to)) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "Cast of %s to %s is not supported", type_name(t, x->type), type_name(t, to));
+        return diag_at(t->d, e->at, DIAG_STATEMENT, "Cast of %s to %s is not supported", type_name(t, x->type),
+                       type_name(t, to));
     }
     *out = typeck_node_args(t, EXPR_CAST, to, e->at, (const expr *const *)&x, 1);
     return true;
@@ -427,7 +439,8 @@ static bool check_negate(typeck *t, const ast_expr *e, expr **out)
     expr *x;
     if (!typeck_expr(t, e->u.operand, &x)) return false;
     if (!type_is_numeric(x->type)) {
-        return diag_at(t->d, e->op_at, DIAG_STATEMENT, "Error processing expression: %.*s. Unsupported arithmetic types. %s",
+        return diag_at(t->d, e->op_at, DIAG_STATEMENT,
+                       "Error processing expression: %.*s. Unsupported arithmetic types. %s",
                        STR_ARG(typeck_text(t, e)), type_name(t, x->type));
     }
     *out = e->kind == AST_EXPR_PLUS ? x : typeck_node_args(t, EXPR_NEGATE, x->type, e->at, (const expr *const *)&x, 1);
@@ -441,8 +454,8 @@ static bool check_decimal(typeck *t, const ast_expr *e, expr **out)
     decimal_type of = {e->u.decimal.precision, e->u.decimal.scale};
     value v = {0};
     if (decimal_parse(e->u.decimal.text, of, DECIMAL_UNNECESSARY, &v.dec) != DECIMAL_OK) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "Invalid numeric literal: %.*s has more than %d digits", STR_ARG(e->u.decimal.text),
-                       DECIMAL_PRECISION_MAX);
+        return diag_at(t->d, e->at, DIAG_STATEMENT, "Invalid numeric literal: %.*s has more than %d digits",
+                       STR_ARG(e->u.decimal.text), DECIMAL_PRECISION_MAX);
     }
     *out = constant(t, type_decimal(t->a, of.precision, of.scale), v, e->at);
     return true;
@@ -453,12 +466,30 @@ static bool check_literal(typeck *t, const ast_expr *e, expr **out)
     value v = {0};
     type_kind kind = TYPE_NULL;
     switch (e->kind) {
-    case AST_EXPR_BOOLEAN: kind = TYPE_BOOLEAN; v.b = e->u.boolean; break;
-    case AST_EXPR_INTEGER: kind = TYPE_INT; v.i = (int32_t)e->u.integer; break;
-    case AST_EXPR_BIGINT: kind = TYPE_BIGINT; v.l = e->u.integer; break;
-    case AST_EXPR_DOUBLE: kind = TYPE_DOUBLE; v.d = e->u.number; break;
-    case AST_EXPR_STRING: kind = TYPE_STRING; v.s = arena_str(t->a, e->u.string); break;
-    case AST_EXPR_UNIT: kind = TYPE_INTERVAL; v.i = (int32_t)e->u.unit; break;
+    case AST_EXPR_BOOLEAN:
+        kind = TYPE_BOOLEAN;
+        v.b = e->u.boolean;
+        break;
+    case AST_EXPR_INTEGER:
+        kind = TYPE_INT;
+        v.i = (int32_t)e->u.integer;
+        break;
+    case AST_EXPR_BIGINT:
+        kind = TYPE_BIGINT;
+        v.l = e->u.integer;
+        break;
+    case AST_EXPR_DOUBLE:
+        kind = TYPE_DOUBLE;
+        v.d = e->u.number;
+        break;
+    case AST_EXPR_STRING:
+        kind = TYPE_STRING;
+        v.s = arena_str(t->a, e->u.string);
+        break;
+    case AST_EXPR_UNIT:
+        kind = TYPE_INTERVAL;
+        v.i = (int32_t)e->u.unit;
+        break;
     case AST_EXPR_DECIMAL: return check_decimal(t, e, out);
     default: v.null = true; break;
     }
@@ -475,7 +506,8 @@ static bool check_lambda_var(typeck *t, const ast_expr *e, expr **out)
         (*out)->variable = t->params[i].index;
         return true;
     }
-    return diag_at(t->d, e->at, DIAG_STATEMENT, "%s column '%.*s' cannot be resolved.", t->clause, STR_ARG(e->u.name.text));
+    return diag_at(t->d, e->at, DIAG_STATEMENT, "%s column '%.*s' cannot be resolved.", t->clause,
+                   STR_ARG(e->u.name.text));
 }
 
 bool typeck_case(typeck *t, const ast_expr *e, expr **out);
@@ -531,6 +563,7 @@ bool typeck_filter(typeck *t, const ast_expr *e, expr **out)
 {
     if (!typeck_expr(t, e, out)) return false;
     if ((*out)->type->kind == TYPE_BOOLEAN) return true;
-    return diag_at(t->d, e->at, DIAG_STATEMENT, "Type error in %s expression: Should evaluate to boolean but is %.*s (%s) instead.",
-                   t->clause, STR_ARG(typeck_text(t, e)), type_name(t, (*out)->type));
+    return diag_at(t->d, e->at, DIAG_STATEMENT,
+                   "Type error in %s expression: Should evaluate to boolean but is %.*s (%s) instead.", t->clause,
+                   STR_ARG(typeck_text(t, e)), type_name(t, (*out)->type));
 }

@@ -70,14 +70,17 @@ static bool check_lambda(typeck *t, const ast_expr *e, const func *f, func_arg *
     const type *types[LAMBDA_PARAMS_MAX];
     if (!func_lambda_params(t->a, f, args, count, i, types, e->at, t->d)) return false;
     int before = t->param_count, depth = t->lambda_depth;
-    if (before + n > (int)ARRAY_LEN(t->params)) return diag_at(t->d, e->at, DIAG_LIMIT, "Lambdas are nested too deeply");
+    if (before + n > (int)ARRAY_LEN(t->params))
+        return diag_at(t->d, e->at, DIAG_LIMIT, "Lambdas are nested too deeply");
     for (int k = 0; k < n; k++) {
         const ast_name *p = &e->u.lambda.params.items[k];
         if (reuses_param(t, p->text)) {
-            return diag_at(t->d, p->at, DIAG_STATEMENT, "Reusing lambda arguments in nested lambda is not allowed: %.*s", STR_ARG(p->text));
+            return diag_at(t->d, p->at, DIAG_STATEMENT,
+                           "Reusing lambda arguments in nested lambda is not allowed: %.*s", STR_ARG(p->text));
         }
         if (t->scope && scope_find(t->scope, STR(""), p->text)) {
-            return diag_at(t->d, p->at, DIAG_STATEMENT, "Lambda function argument can't be a column name: %.*s", STR_ARG(p->text));
+            return diag_at(t->d, p->at, DIAG_STATEMENT, "Lambda function argument can't be a column name: %.*s",
+                           STR_ARG(p->text));
         }
         t->params[t->param_count++] = (typeck_param){arena_str(t->a, p->text), types[k], depth, k};
     }
@@ -103,7 +106,8 @@ static bool check_arguments(typeck *t, const ast_expr *e, expr **args, func_arg 
     for (uint32_t i = 0; i < e->u.call.args.n; i++) {
         const ast_expr *from = e->u.call.args.items[i];
         if (from->kind == AST_EXPR_LAMBDA) {
-            if (from->u.lambda.params.n > LAMBDA_PARAMS_MAX) return diag_at(t->d, from->at, DIAG_LIMIT, "Too many parameters in a lambda");
+            if (from->u.lambda.params.n > LAMBDA_PARAMS_MAX)
+                return diag_at(t->d, from->at, DIAG_LIMIT, "Too many parameters in a lambda");
             types[i] = (func_arg){.type = type_simple(TYPE_LAMBDA), .lambda_params = (int)from->u.lambda.params.n};
             continue;
         }
@@ -117,7 +121,8 @@ static bool check_scalar(typeck *t, const ast_expr *e, const func_group *g, expr
 {
     int n = (int)e->u.call.args.n;
     if (n > CALL_ARGS_MAX) return diag_at(t->d, e->at, DIAG_LIMIT, "A call has at most %d arguments", CALL_ARGS_MAX);
-    if (e->u.call.star) return diag_at(t->d, e->at, DIAG_STATEMENT, "Only aggregate functions take *: %.*s(*)", STR_ARG(g->name));
+    if (e->u.call.star)
+        return diag_at(t->d, e->at, DIAG_STATEMENT, "Only aggregate functions take *: %.*s(*)", STR_ARG(g->name));
     expr **args = ARENA_ARRAY(t->a, expr *, (size_t)n + 1);
     func_arg *types = ARENA_ARRAY(t->a, func_arg, (size_t)n + 1);
     if (!check_arguments(t, e, args, types)) return false;
@@ -145,12 +150,13 @@ bool typeck_call(typeck *t, const ast_expr *e, expr **out)
     if (!g) return false;
     if (g->kind == FUNC_AGGREGATE) {
         if (t->aggregate) return t->aggregate(t, e, out);
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "%s does not support aggregate functions: %.*s is an aggregate function.", t->clause,
+        return diag_at(t->d, e->at, DIAG_STATEMENT,
+                       "%s does not support aggregate functions: %.*s is an aggregate function.", t->clause,
                        STR_ARG(g->name));
     }
     if (g->kind == FUNC_TABLE) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "%s does not support table functions: %.*s is a table function.", t->clause,
-                       STR_ARG(g->name));
+        return diag_at(t->d, e->at, DIAG_STATEMENT, "%s does not support table functions: %.*s is a table function.",
+                       t->clause, STR_ARG(g->name));
     }
     return check_scalar(t, e, g, out);
 }

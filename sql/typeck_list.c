@@ -46,7 +46,8 @@ static bool widen_text(typeck *t, const ast_expr *from, const type **common, dia
             return true;
         }
     }
-    return diag_at(d, from->at, DIAG_STATEMENT, "invalid input syntax for type %s: \"%.*s\".", type_name(t, *common), STR_ARG(text));
+    return diag_at(d, from->at, DIAG_STATEMENT, "invalid input syntax for type %s: \"%.*s\".", type_name(t, *common),
+                   STR_ARG(text));
 }
 
 /* Widens the common type so that it takes in one more element. */
@@ -60,7 +61,8 @@ static bool widen(typeck *t, const ast_expr *from, const expr *e, const type **c
     bool to_scalar = type_is_numeric(*common) || (*common)->kind == TYPE_BOOLEAN;
     if (from->kind == AST_EXPR_STRING && to_scalar) return widen_text(t, from, common, d);
     /* Constructors made of literals are as lax as their elements. */
-    bool lax = ast_expr_is_literal(from) || from->kind == AST_EXPR_ARRAY || from->kind == AST_EXPR_MAP || from->kind == AST_EXPR_STRUCT;
+    bool lax = ast_expr_is_literal(from) || from->kind == AST_EXPR_ARRAY || from->kind == AST_EXPR_MAP ||
+               from->kind == AST_EXPR_STRUCT;
     const type *wide = coerce_type(t->a, e->type, *common, lax);
     if (!wide) wide = coerce_type(t->a, *common, e->type, lax);
     if (!wide) return cannot_coerce(t, from, e->type, *common, d);
@@ -153,7 +155,8 @@ static bool check_when(typeck *t, const ast_when *w, const expr **condition, con
     expr *c, *r;
     if (!typeck_expr(t, w->condition, &c)) return false;
     if (c->type->kind != TYPE_BOOLEAN) {
-        return diag_at(t->d, w->condition->at, DIAG_STATEMENT, "WHEN operand type should be boolean.\nType for '%.*s' is %s",
+        return diag_at(t->d, w->condition->at, DIAG_STATEMENT,
+                       "WHEN operand type should be boolean.\nType for '%.*s' is %s",
                        STR_ARG(typeck_text(t, w->condition)), type_name(t, c->type));
     }
     if (!typeck_expr(t, w->result, &r)) return false;
@@ -162,7 +165,8 @@ static bool check_when(typeck *t, const ast_when *w, const expr **condition, con
     if (r->type->kind == TYPE_NULL) return true;
     if (*of && !type_eq(*of, r->type)) {
         return diag_at(t->d, w->result->at, DIAG_STATEMENT,
-                       "Invalid Case expression. Type for all 'THEN' clauses should be the same.\nTHEN expression '%.*s' has type: "
+                       "Invalid Case expression. Type for all 'THEN' clauses should be the same.\nTHEN expression "
+                       "'%.*s' has type: "
                        "%s.\nPrevious THEN expression(s) type: %s.",
                        STR_ARG(typeck_text(t, w->result)), type_name(t, r->type), type_name(t, *of));
     }
@@ -184,7 +188,8 @@ bool typeck_case(typeck *t, const ast_expr *e, expr **out)
         if (!typeck_expr(t, e->u.cases.otherwise, &x)) return false;
         if (of && x->type->kind != TYPE_NULL && !type_eq(of, x->type)) {
             return diag_at(t->d, e->u.cases.otherwise->at, DIAG_STATEMENT,
-                           "Invalid Case expression. Type for the default clause should be the same as for 'THEN' clauses.\nTHEN type: "
+                           "Invalid Case expression. Type for the default clause should be the same as for 'THEN' "
+                           "clauses.\nTHEN type: "
                            "%s.\nDEFAULT type: %s.",
                            type_name(t, of), type_name(t, x->type));
         }
@@ -202,7 +207,8 @@ static bool check_array(typeck *t, const ast_expr *e, expr **out)
 {
     int n = (int)e->u.list.n;
     if (n == 0) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "Array constructor cannot be empty. Please supply at least one element.");
+        return diag_at(t->d, e->at, DIAG_STATEMENT,
+                       "Array constructor cannot be empty. Please supply at least one element.");
     }
     const expr **elements = ARENA_ARRAY(t->a, const expr *, (size_t)n);
     for (int i = 0; i < n; i++) {
@@ -224,11 +230,13 @@ static bool check_map(typeck *t, const ast_expr *e, expr **out)
 {
     int n = (int)e->u.map.n;
     if (n == 0) {
-        return diag_at(t->d, e->at, DIAG_STATEMENT, "Map constructor cannot be empty. Please supply at least one key value pair.");
+        return diag_at(t->d, e->at, DIAG_STATEMENT,
+                       "Map constructor cannot be empty. Please supply at least one key value pair.");
     }
     /* Keys and values each have a common type. */
     const expr **sides[2] = {ARENA_ARRAY(t->a, const expr *, (size_t)n), ARENA_ARRAY(t->a, const expr *, (size_t)n)};
-    const ast_expr **from[2] = {ARENA_ARRAY(t->a, const ast_expr *, (size_t)n), ARENA_ARRAY(t->a, const ast_expr *, (size_t)n)};
+    const ast_expr **from[2] = {ARENA_ARRAY(t->a, const ast_expr *, (size_t)n),
+                                ARENA_ARRAY(t->a, const ast_expr *, (size_t)n)};
     for (int i = 0; i < n; i++) {
         from[0][i] = e->u.map.entries[i].key;
         from[1][i] = e->u.map.entries[i].value;
@@ -262,12 +270,14 @@ static bool check_struct(typeck *t, const ast_expr *e, expr **out)
         const ast_struct_field *f = &e->u.structure.fields[i];
         if (!typeck_expr(t, f->value, &x)) return false;
         if (x->type->kind == TYPE_NULL) {
-            diag_at(t->d, f->value->at, DIAG_STATEMENT, "Cannot infer the type of the field %.*s from NULL.", STR_ARG(f->name.text));
+            diag_at(t->d, f->value->at, DIAG_STATEMENT, "Cannot infer the type of the field %.*s from NULL.",
+                    STR_ARG(f->name.text));
             return diag_hint(t->d, "Cast it to the type that is meant.");
         }
         for (int k = 0; k < i; k++) {
             if (str_eq(fields[k].name, f->name.text)) {
-                return diag_at(t->d, f->name.at, DIAG_STATEMENT, "Duplicate field names found in STRUCT: '%.*s'.", STR_ARG(f->name.text));
+                return diag_at(t->d, f->name.at, DIAG_STATEMENT, "Duplicate field names found in STRUCT: '%.*s'.",
+                               STR_ARG(f->name.text));
             }
         }
         fields[i] = (type_field){arena_str(t->a, f->name.text), x->type};

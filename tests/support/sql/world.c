@@ -41,7 +41,8 @@ static void apply(world *w)
         if (e->kind == EFFECT_START_QUERY) w->next_id++;
         if (e->kind != EFFECT_CREATE_TOPIC) continue;
         ck_assert_int_lt(w->topic_count, WORLD_TOPICS);
-        w->topics[w->topic_count++] = (world_topic){arena_str(w->a, e->topic), {e->partitions, e->replicas, e->retention_ms}};
+        w->topics[w->topic_count++] =
+            (world_topic){arena_str(w->a, e->topic), {e->partitions, e->replicas, e->retention_ms}};
     }
     if (!w->out.after) return;
     catalog_unref(w->before);
@@ -57,7 +58,8 @@ bool world_try(world *w, const char *text)
     w->text = text;
     if (!parse_all(w->a, str_z(text), PARSE_SERVER, &parsed, &w->d)) return false;
     for (uint32_t i = 0; i < parsed.n; i++) {
-        if (!sql_execute(w->a, w->catalog, &w->session, &env, parsed.items[i].stmt, w->next_id, &w->out, &w->d)) return false;
+        if (!sql_execute(w->a, w->catalog, &w->session, &env, parsed.items[i].stmt, w->next_id, &w->out, &w->d))
+            return false;
         apply(w);
     }
     return true;
@@ -79,7 +81,8 @@ void world_refuses(world *w, const char *text, const char *message, const char *
     if (!where) return;
     const char *at = strstr(text, where);
     ck_assert_ptr_nonnull(at);
-    ck_assert_msg(w->d.at.start == (uint32_t)(at - text), "%s\n%s\nstands at %u, expected %ld", text, w->d.text, w->d.at.start, (long)(at - text));
+    ck_assert_msg(w->d.at.start == (uint32_t)(at - text), "%s\n%s\nstands at %u, expected %ld", text, w->d.text,
+                  w->d.at.start, (long)(at - text));
 }
 
 const char *world_schema(world *w, const char *name)

@@ -27,7 +27,7 @@ typedef struct world {
     int topic_count;
     int64_t next_id;
     sql_outcome out; /* of the last statement */
-    diag d;          /* of the last statement */
+    diag d; /* of the last statement */
     const char *text;
 } world;
 
@@ -40,8 +40,8 @@ bool world_try(world *w, const char *text);
 /* The same; ends the test when it fails. */
 void world_run(world *w, const char *text);
 /*
- * Executes a statement that must fail: with this in its message, and with its place at the first occurrence of `where` in the text (NULL: not
- * checked). The catalogue must be as it was.
+ * Executes a statement that must fail: with this in its message, and with its place at the first occurrence of `where`
+ * in the text (NULL: not checked). The catalogue must be as it was.
  */
 void world_refuses(world *w, const char *text, const char *message, const char *where);
 

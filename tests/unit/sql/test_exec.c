@@ -26,8 +26,9 @@ static void tear_down(void)
     END_TEST                                                                                                           \
     static void body_##name(void)
 
-static const char S[] = "CREATE STREAM S (ID INT KEY, NAME STRING, V INT, D DECIMAL(4,2), A ARRAY<INT>, ST STRUCT<X INT, Y STRING>) "
-                        "WITH (KAFKA_TOPIC='t4', VALUE_FORMAT='JSON');";
+static const char S[] =
+    "CREATE STREAM S (ID INT KEY, NAME STRING, V INT, D DECIMAL(4,2), A ARRAY<INT>, ST STRUCT<X INT, Y STRING>) "
+    "WITH (KAFKA_TOPIC='t4', VALUE_FORMAT='JSON');";
 static const char T[] = "CREATE TABLE T (ID INT PRIMARY KEY, V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');";
 
 /* ---- CREATE over a topic ---------------------------------------------------------------------------------- */
@@ -37,42 +38,60 @@ TEST(a_stream_keeps_keys_before_values)
     world_run(w, "CREATE STREAM X (V INT, K STRING KEY, `q` DOUBLE) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
     ck_assert_str_eq(world_schema(w, "X"), "`K` STRING KEY, `V` INTEGER, `q` DOUBLE");
     const source *s = catalog_source(w->catalog, STR("X"));
-    ck_assert(s->key_format.spec.kind == FORMAT_KAFKA && s->value_format.spec.kind == FORMAT_JSON && s->value_format.spec.wrapped);
+    ck_assert(s->key_format.spec.kind == FORMAT_KAFKA && s->value_format.spec.kind == FORMAT_JSON &&
+              s->value_format.spec.wrapped);
     ck_assert_int_eq(w->out.effect_count, 0);
     ck_assert(str_eqz(w->out.result.message, "Stream created"));
 }
 
 TEST(a_missing_topic_is_made_when_partitions_are_given)
 {
-    world_run(w, "CREATE TABLE X (K STRING PRIMARY KEY, V INT) WITH (KAFKA_TOPIC='new', PARTITIONS=3, REPLICAS=1, VALUE_FORMAT='JSON');");
+    world_run(w, "CREATE TABLE X (K STRING PRIMARY KEY, V INT) WITH (KAFKA_TOPIC='new', PARTITIONS=3, REPLICAS=1, "
+                 "VALUE_FORMAT='JSON');");
     const effect *e = world_effect(w, 0);
-    ck_assert(e->kind == EFFECT_CREATE_TOPIC && str_eqz(e->topic, "new") && e->partitions == 3 && e->compact && !e->expire);
-    world_refuses(w, "CREATE STREAM Y (V INT) WITH (KAFKA_TOPIC='nope', VALUE_FORMAT='JSON');", "Topic 'nope' does not exist", "KAFKA_TOPIC");
-    world_refuses(w, "CREATE STREAM Y (V INT) WITH (KAFKA_TOPIC='t4', PARTITIONS=2, VALUE_FORMAT='JSON');", "already exists, with different partition",
-                  "PARTITIONS");
+    ck_assert(e->kind == EFFECT_CREATE_TOPIC && str_eqz(e->topic, "new") && e->partitions == 3 && e->compact &&
+              !e->expire);
+    world_refuses(w, "CREATE STREAM Y (V INT) WITH (KAFKA_TOPIC='nope', VALUE_FORMAT='JSON');",
+                  "Topic 'nope' does not exist", "KAFKA_TOPIC");
+    world_refuses(w, "CREATE STREAM Y (V INT) WITH (KAFKA_TOPIC='t4', PARTITIONS=2, VALUE_FORMAT='JSON');",
+                  "already exists, with different partition", "PARTITIONS");
 }
 
 TEST(definitions_that_break_a_rule_are_refused_where_they_do)
 {
-    world_refuses(w, "CREATE STREAM X (V INT, V STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "Duplicate column names", "V STRING");
-    world_refuses(w, "CREATE STREAM X (ROWTIME BIGINT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "reserved column name", "ROWTIME");
+    world_refuses(w, "CREATE STREAM X (V INT, V STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+                  "Duplicate column names", "V STRING");
+    world_refuses(w, "CREATE STREAM X (ROWTIME BIGINT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+                  "reserved column name", "ROWTIME");
     world_refuses(w, "CREATE STREAM X (V INT) WITH (VALUE_FORMAT='JSON');", "Missing required property", "X (");
     world_refuses(w, "CREATE STREAM X (V INT) WITH (KAFKA_TOPIC='t1');", "missing the 'VALUE_FORMAT' property", NULL);
-    world_refuses(w, "CREATE STREAM X (V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='YAML');", "Unknown format: YAML", "'YAML'");
-    world_refuses(w, "CREATE STREAM X (V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMT='JSON');", "Invalid config variable(s)", "VALUE_FORMT");
+    world_refuses(w, "CREATE STREAM X (V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='YAML');", "Unknown format: YAML",
+                  "'YAML'");
+    world_refuses(w, "CREATE STREAM X (V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMT='JSON');",
+                  "Invalid config variable(s)", "VALUE_FORMT");
     ck_assert_ptr_nonnull(strstr(w->d.hint, "VALUE_FORMAT"));
-    world_refuses(w, "CREATE TABLE X (V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "Tables require a PRIMARY KEY", NULL);
-    world_refuses(w, "CREATE STREAM X (M MAP<STRING, INT> KEY, V INT) WITH (KAFKA_TOPIC='t1', FORMAT='JSON');", "Map keys", NULL);
-    world_refuses(w, "CREATE STREAM X (A INT KEY, B INT KEY, V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "only supports a single field", NULL);
-    world_refuses(w, "CREATE STREAM X (A ARRAY<INT>, B INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='DELIMITED');", "does not support type 'ARRAY<INTEGER>'",
-                  "VALUE_FORMAT");
-    world_refuses(w, "CREATE STREAM X (A MISSING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "unknown type: MISSING", "MISSING");
-    world_refuses(w, "CREATE STREAM X (A STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON', TIMESTAMP='A');", "timestamp_format", "TIMESTAMP");
-    world_refuses(w, "CREATE STREAM X (A BOOLEAN) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON', TIMESTAMP='A');", "should be LONG", "TIMESTAMP");
-    world_refuses(w, "CREATE STREAM X (A INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='DELIMITED', WRAP_SINGLE_VALUE=true);", "WRAP_SINGLE_VALUE",
-                  "WRAP_SINGLE_VALUE");
-    world_refuses(w, "CREATE STREAM X (H STRING HEADERS) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "Invalid type for HEADERS", "STRING HEADERS");
-    world_refuses(w, "CREATE STREAM X (K INT KEY, V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON', WINDOW_TYPE='TUMBLING');", "WINDOW_SIZE", NULL);
+    world_refuses(w, "CREATE TABLE X (V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+                  "Tables require a PRIMARY KEY", NULL);
+    world_refuses(w, "CREATE STREAM X (M MAP<STRING, INT> KEY, V INT) WITH (KAFKA_TOPIC='t1', FORMAT='JSON');",
+                  "Map keys", NULL);
+    world_refuses(w, "CREATE STREAM X (A INT KEY, B INT KEY, V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+                  "only supports a single field", NULL);
+    world_refuses(w, "CREATE STREAM X (A ARRAY<INT>, B INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='DELIMITED');",
+                  "does not support type 'ARRAY<INTEGER>'", "VALUE_FORMAT");
+    world_refuses(w, "CREATE STREAM X (A MISSING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+                  "unknown type: MISSING", "MISSING");
+    world_refuses(w, "CREATE STREAM X (A STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON', TIMESTAMP='A');",
+                  "timestamp_format", "TIMESTAMP");
+    world_refuses(w, "CREATE STREAM X (A BOOLEAN) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON', TIMESTAMP='A');",
+                  "should be LONG", "TIMESTAMP");
+    world_refuses(w,
+                  "CREATE STREAM X (A INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='DELIMITED', WRAP_SINGLE_VALUE=true);",
+                  "WRAP_SINGLE_VALUE", "WRAP_SINGLE_VALUE");
+    world_refuses(w, "CREATE STREAM X (H STRING HEADERS) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+                  "Invalid type for HEADERS", "STRING HEADERS");
+    world_refuses(
+        w, "CREATE STREAM X (K INT KEY, V INT) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON', WINDOW_TYPE='TUMBLING');",
+        "WINDOW_SIZE", NULL);
 }
 
 TEST(a_taken_name_is_refused_or_skipped)
@@ -87,9 +106,12 @@ TEST(a_taken_name_is_refused_or_skipped)
 TEST(replacing_may_only_append_columns)
 {
     world_run(w, T);
-    world_run(w, "CREATE OR REPLACE TABLE T (ID INT PRIMARY KEY, V INT, W STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
+    world_run(w, "CREATE OR REPLACE TABLE T (ID INT PRIMARY KEY, V INT, W STRING) WITH (KAFKA_TOPIC='t1', "
+                 "VALUE_FORMAT='JSON');");
     ck_assert_str_eq(world_schema(w, "T"), "`ID` INTEGER KEY, `V` INTEGER, `W` STRING");
-    world_refuses(w, "CREATE OR REPLACE TABLE T (ID INT PRIMARY KEY, W STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');", "Cannot upgrade", "T (");
+    world_refuses(
+        w, "CREATE OR REPLACE TABLE T (ID INT PRIMARY KEY, W STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');",
+        "Cannot upgrade", "T (");
 }
 
 TEST(altering_appends_value_columns)
@@ -105,7 +127,8 @@ TEST(custom_types_are_expanded_where_they_are_used)
 {
     world_run(w, "CREATE TYPE ADDRESS AS STRUCT<STREET STRING, NO INT>;");
     world_run(w, "CREATE STREAM X (A ADDRESS, L ARRAY<ADDRESS>) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
-    ck_assert_str_eq(world_schema(w, "X"), "`A` STRUCT<`STREET` STRING, `NO` INTEGER>, `L` ARRAY<STRUCT<`STREET` STRING, `NO` INTEGER>>");
+    ck_assert_str_eq(world_schema(w, "X"),
+                     "`A` STRUCT<`STREET` STRING, `NO` INTEGER>, `L` ARRAY<STRUCT<`STREET` STRING, `NO` INTEGER>>");
     world_refuses(w, "CREATE TYPE ADDRESS AS INT;", "already registered", "ADDRESS");
     world_run(w, "DROP TYPE ADDRESS;");
     ck_assert_int_eq(w->catalog->type_count, 0);
@@ -121,7 +144,8 @@ TEST(a_query_gets_ksqls_id_and_a_sink_like_its_source)
     world_run(w, "CREATE STREAM `out` AS SELECT ID, V FROM S;");
     ck_assert_int_eq(w->out.effect_count, 2);
     const effect *e = world_effect(w, 0);
-    ck_assert(e->kind == EFFECT_CREATE_TOPIC && str_eqz(e->topic, "out") && e->partitions == 4 && e->expire && !e->compact);
+    ck_assert(e->kind == EFFECT_CREATE_TOPIC && str_eqz(e->topic, "out") && e->partitions == 4 && e->expire &&
+              !e->compact);
     ck_assert_int_eq(world_effect(w, 1)->kind, EFFECT_START_QUERY);
     ck_assert(str_eqz(world_effect(w, 1)->query->id, "CSAS_OUT_7"));
     ck_assert(str_eqz(w->out.result.message, "Created query with ID CSAS_OUT_7"));
@@ -155,7 +179,8 @@ TEST(insert_select_must_fit_its_target)
     world_run(w, "INSERT INTO X WITH (QUERY_ID='mine') SELECT ID, V FROM S;");
     ck_assert(str_eqz(world_effect(w, 0)->query->id, "MINE"));
     world_refuses(w, "INSERT INTO X WITH (QUERY_ID='mine') SELECT ID, V FROM S;", "already exists", "QUERY_ID");
-    world_refuses(w, "INSERT INTO X WITH (QUERY_ID='CSAS_1') SELECT ID, V FROM S;", "reserved query ID prefix", "QUERY_ID");
+    world_refuses(w, "INSERT INTO X WITH (QUERY_ID='CSAS_1') SELECT ID, V FROM S;", "reserved query ID prefix",
+                  "QUERY_ID");
     world_refuses(w, "INSERT INTO X SELECT ID, NAME FROM S;", "Incompatible schema", NULL);
     world_refuses(w, "INSERT INTO X SELECT ID, NAME AS V FROM S;", "Incompatible schema", NULL);
     world_run(w, T);
@@ -274,9 +299,11 @@ TEST(a_snapshot_stays_as_it_is_while_others_change)
 }
 
 UNIT_MAIN("sql/exec", a_stream_keeps_keys_before_values, a_missing_topic_is_made_when_partitions_are_given,
-          definitions_that_break_a_rule_are_refused_where_they_do, a_taken_name_is_refused_or_skipped, replacing_may_only_append_columns,
-          altering_appends_value_columns, custom_types_are_expanded_where_they_are_used, a_query_gets_ksqls_id_and_a_sink_like_its_source,
+          definitions_that_break_a_rule_are_refused_where_they_do, a_taken_name_is_refused_or_skipped,
+          replacing_may_only_append_columns, altering_appends_value_columns,
+          custom_types_are_expanded_where_they_are_used, a_query_gets_ksqls_id_and_a_sink_like_its_source,
           results_of_the_wrong_kind_are_refused, replacing_a_query_keeps_its_id, insert_select_must_fit_its_target,
-          what_is_used_cannot_be_dropped, pausing_twice_changes_nothing_the_second_time, a_source_table_is_kept_by_a_query_that_cannot_be_ended,
-          values_become_a_row_of_the_target, values_that_do_not_fit_are_refused, settings_are_checked_by_name_and_value,
+          what_is_used_cannot_be_dropped, pausing_twice_changes_nothing_the_second_time,
+          a_source_table_is_kept_by_a_query_that_cannot_be_ended, values_become_a_row_of_the_target,
+          values_that_do_not_fit_are_refused, settings_are_checked_by_name_and_value,
           statements_of_later_versions_say_so, a_snapshot_stays_as_it_is_while_others_change)

@@ -11,9 +11,13 @@ static world *w;
 static void set_up(void)
 {
     w = world_new();
-    world_run(w, "CREATE STREAM S (ID INT KEY, NAME STRING, V INT, L BIGINT, D DOUBLE, P DECIMAL(4,2), A ARRAY<INT>, M MAP<STRING, INT>, "
-                 "ST STRUCT<X INT, Y STRING>, TS TIMESTAMP, B BYTES, T BOOLEAN) WITH (KAFKA_TOPIC='t4', VALUE_FORMAT='JSON');");
-    world_run(w, "CREATE TABLE T (ID INT PRIMARY KEY, V INT, NAME STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
+    world_run(
+        w,
+        "CREATE STREAM S (ID INT KEY, NAME STRING, V INT, L BIGINT, D DOUBLE, P DECIMAL(4,2), A ARRAY<INT>, M "
+        "MAP<STRING, INT>, "
+        "ST STRUCT<X INT, Y STRING>, TS TIMESTAMP, B BYTES, T BOOLEAN) WITH (KAFKA_TOPIC='t4', VALUE_FORMAT='JSON');");
+    world_run(w,
+              "CREATE TABLE T (ID INT PRIMARY KEY, V INT, NAME STRING) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
 }
 
 static void tear_down(void)
@@ -167,15 +171,20 @@ TEST(unnamed_columns_are_named_as_ksql_names_them)
 {
     ck_assert_str_eq(stream_of("SELECT ID, V + 1, ST->X, UCASE(NAME), ST->Y AS Z FROM S"),
                      "`ID` INTEGER KEY, `KSQL_COL_0` INTEGER, `X` INTEGER, `KSQL_COL_1` STRING, `Z` STRING");
-    world_run(w, "CREATE STREAM N (KSQL_COL_0 INT KEY, X INT, ST STRUCT<X INT>) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
-    ck_assert_str_eq(stream_of("SELECT KSQL_COL_0, X + 1, ST->X FROM N"), "`KSQL_COL_0` INTEGER KEY, `KSQL_COL_1` INTEGER, `X_1` INTEGER");
+    world_run(
+        w,
+        "CREATE STREAM N (KSQL_COL_0 INT KEY, X INT, ST STRUCT<X INT>) WITH (KAFKA_TOPIC='t1', VALUE_FORMAT='JSON');");
+    ck_assert_str_eq(stream_of("SELECT KSQL_COL_0, X + 1, ST->X FROM N"),
+                     "`KSQL_COL_0` INTEGER KEY, `KSQL_COL_1` INTEGER, `X_1` INTEGER");
 }
 
 TEST(stars_leave_pseudo_columns_out)
 {
-    ck_assert_str_eq(stream_of("SELECT *, ROWTIME AS RT FROM S EMIT CHANGES"),
-                     "`ID` INTEGER KEY, `NAME` STRING, `V` INTEGER, `L` BIGINT, `D` DOUBLE, `P` DECIMAL(4, 2), `A` ARRAY<INTEGER>, `M` MAP<STRING, "
-                     "INTEGER>, `ST` STRUCT<`X` INTEGER, `Y` STRING>, `TS` TIMESTAMP, `B` BYTES, `T` BOOLEAN, `RT` BIGINT");
+    ck_assert_str_eq(
+        stream_of("SELECT *, ROWTIME AS RT FROM S EMIT CHANGES"),
+        "`ID` INTEGER KEY, `NAME` STRING, `V` INTEGER, `L` BIGINT, `D` DOUBLE, `P` DECIMAL(4, 2), `A` ARRAY<INTEGER>, "
+        "`M` MAP<STRING, "
+        "INTEGER>, `ST` STRUCT<`X` INTEGER, `Y` STRING>, `TS` TIMESTAMP, `B` BYTES, `T` BOOLEAN, `RT` BIGINT");
     ck_assert_str_eq(stream_of("SELECT S.ID, ST->* FROM S"), "`ID` INTEGER KEY, `X` INTEGER, `Y` STRING");
     refuses("SELECT ID, ROWTIME FROM S", "Reserved column name in select: `ROWTIME`", "ROWTIME");
     refuses("SELECT ID, V AS ROWTIME FROM S", "is a reserved column name", "V AS");
@@ -185,7 +194,8 @@ TEST(stars_leave_pseudo_columns_out)
 
 TEST(the_projection_has_every_key_once)
 {
-    ck_assert_str_eq(stream_of("SELECT V, ID AS K, AS_VALUE(ID) AS COPY FROM S"), "`K` INTEGER KEY, `V` INTEGER, `COPY` INTEGER");
+    ck_assert_str_eq(stream_of("SELECT V, ID AS K, AS_VALUE(ID) AS COPY FROM S"),
+                     "`K` INTEGER KEY, `V` INTEGER, `COPY` INTEGER");
     refuses("SELECT V FROM S", "must include the key column ID", NULL);
     refuses("SELECT ID, ID AS K2, V FROM S", "more than once", "ID AS K2");
     refuses("SELECT ID FROM S", "contains no value columns", NULL);
@@ -208,9 +218,12 @@ TEST(partition_by_moves_columns_into_the_key)
 
 TEST(group_by_needs_its_expressions_in_the_projection)
 {
-    ck_assert_str_eq(table_of("SELECT NAME, COUNT(*) AS N, SUM(V) FROM S GROUP BY NAME"), "`NAME` STRING KEY, `N` BIGINT, `KSQL_COL_0` INTEGER");
-    ck_assert_str_eq(table_of("SELECT V + 1 AS K, COUNT(*) AS N, (V + 1) * 2 AS X FROM S GROUP BY V + 1"), "`K` INTEGER KEY, `N` BIGINT, `X` INTEGER");
-    world_run(w, "CREATE TABLE J WITH (KEY_FORMAT='JSON') AS SELECT ST->X, ID, MAX(L) AS M FROM S WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY ID, ST->X;");
+    ck_assert_str_eq(table_of("SELECT NAME, COUNT(*) AS N, SUM(V) FROM S GROUP BY NAME"),
+                     "`NAME` STRING KEY, `N` BIGINT, `KSQL_COL_0` INTEGER");
+    ck_assert_str_eq(table_of("SELECT V + 1 AS K, COUNT(*) AS N, (V + 1) * 2 AS X FROM S GROUP BY V + 1"),
+                     "`K` INTEGER KEY, `N` BIGINT, `X` INTEGER");
+    world_run(w, "CREATE TABLE J WITH (KEY_FORMAT='JSON') AS SELECT ST->X, ID, MAX(L) AS M FROM S WINDOW TUMBLING "
+                 "(SIZE 1 MINUTE) GROUP BY ID, ST->X;");
     ck_assert_str_eq(world_schema(w, "J"), "`ID` INTEGER KEY, `X` INTEGER KEY, `M` BIGINT");
     ck_assert_int_eq(catalog_source(w->catalog, STR("J"))->schema->window_size, 60000);
 }
@@ -221,14 +234,22 @@ TEST(aggregates_that_break_a_rule_are_refused)
     refuses_table("SELECT NAME, V, COUNT(*) AS N FROM S GROUP BY NAME", "not part of GROUP BY: S.V", "V, COUNT");
     refuses_table("SELECT NAME, V FROM S GROUP BY NAME, V", "requires aggregate functions", NULL);
     refuses_table("SELECT NAME, SUM(COUNT(V)) AS N FROM S GROUP BY NAME", "can not be nested", "COUNT(V)");
-    refuses_table("SELECT NAME, COUNT(*) AS N FROM S GROUP BY COUNT(*)", "GROUP BY does not support aggregate functions", "COUNT(*);");
-    refuses_table("SELECT NAME, COUNT(*) AS N FROM S WHERE COUNT(*) > 1 GROUP BY NAME", "WHERE does not support aggregate functions", "COUNT(*) > 1");
-    refuses_table("SELECT NAME, COUNT(*) AS N FROM S GROUP BY NAME HAVING V > 1", "HAVING expression not part of GROUP BY", "V > 1");
+    refuses_table("SELECT NAME, COUNT(*) AS N FROM S GROUP BY COUNT(*)",
+                  "GROUP BY does not support aggregate functions", "COUNT(*);");
+    refuses_table("SELECT NAME, COUNT(*) AS N FROM S WHERE COUNT(*) > 1 GROUP BY NAME",
+                  "WHERE does not support aggregate functions", "COUNT(*) > 1");
+    refuses_table("SELECT NAME, COUNT(*) AS N FROM S GROUP BY NAME HAVING V > 1",
+                  "HAVING expression not part of GROUP BY", "V > 1");
     refuses_table("SELECT NAME, COUNT(*) AS N FROM S GROUP BY NAME, S.NAME", "Duplicate GROUP BY expression", "S.NAME");
-    refuses_table("SELECT NAME, MIN(V) AS A, MAX(V) AS B FROM T GROUP BY NAME", "MIN and MAX cannot be applied to a table", "MIN");
-    refuses_table("SELECT NAME, COUNT(*) AS N FROM S WINDOW TUMBLING (SIZE 0 SECONDS) GROUP BY NAME", "greater than zero", "0 SECONDS");
-    refuses_table("SELECT NAME, COUNT(*) AS N FROM S WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 1 HOUR, GRACE PERIOD 1 HOUR) GROUP BY NAME", "RETENTION", NULL);
-    refuses_table("SELECT NAME, COUNT(*) AS N FROM T WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY NAME", "not supported for table aggregations", "TUMBLING");
+    refuses_table("SELECT NAME, MIN(V) AS A, MAX(V) AS B FROM T GROUP BY NAME",
+                  "MIN and MAX cannot be applied to a table", "MIN");
+    refuses_table("SELECT NAME, COUNT(*) AS N FROM S WINDOW TUMBLING (SIZE 0 SECONDS) GROUP BY NAME",
+                  "greater than zero", "0 SECONDS");
+    refuses_table("SELECT NAME, COUNT(*) AS N FROM S WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 1 HOUR, GRACE PERIOD 1 "
+                  "HOUR) GROUP BY NAME",
+                  "RETENTION", NULL);
+    refuses_table("SELECT NAME, COUNT(*) AS N FROM T WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY NAME",
+                  "not supported for table aggregations", "TUMBLING");
     refuses_table("SELECT NAME, COUNT(*) AS N FROM S GROUP BY NAME EMIT FINAL", "EMIT FINAL is only supported", "EMIT");
     refuses("SELECT ID, V FROM S WINDOW TUMBLING (SIZE 1 HOUR)", "WINDOW clause requires a GROUP BY", "TUMBLING");
 }
@@ -276,7 +297,9 @@ TEST(explain_shows_the_tree)
 {
     table_of("SELECT NAME, COUNT(*) AS N FROM S WHERE V > 1 GROUP BY NAME HAVING COUNT(*) > 2");
     const char *tree = world_plan(w);
-    static const char *const steps[] = {"> [ SINK ] O0:", "  > [ PROJECT ]", "    > [ FILTER ] Aggregate-HavingFilter: (N > 2)", "AGGREGATE", "REKEY", "(V > 1)", "SOURCE"};
+    static const char *const steps[] = {
+        "> [ SINK ] O0:", "  > [ PROJECT ]", "    > [ FILTER ] Aggregate-HavingFilter: (N > 2)", "AGGREGATE", "REKEY",
+        "(V > 1)",        "SOURCE"};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         const char *at = strstr(tree, steps[i]);
         ck_assert_msg(at != NULL, "%s not in\n%s", steps[i], tree);
@@ -306,7 +329,8 @@ TEST(keys_of_a_predicate_become_lookups)
 {
     table_of("SELECT NAME, COUNT(*) AS N FROM S GROUP BY NAME");
     const planned_pull *p = pull_of("WHERE NAME = 'a'");
-    ck_assert(p->request->kind == PULL_KEYS && p->request->key_count == 1 && str_eqz(p->request->keys[0].s, "a") && str_eqz(p->query_id, "CTAS_O0_0"));
+    ck_assert(p->request->kind == PULL_KEYS && p->request->key_count == 1 && str_eqz(p->request->keys[0].s, "a") &&
+              str_eqz(p->query_id, "CTAS_O0_0"));
     p = pull_of("WHERE NAME IN ('a', 'b', 'a') AND N > 1");
     ck_assert(p->request->kind == PULL_KEYS && p->request->key_count == 2 && p->filter != NULL);
     p = pull_of("WHERE NAME = 'a' OR 'b' = NAME");
@@ -314,7 +338,8 @@ TEST(keys_of_a_predicate_become_lookups)
     p = pull_of("WHERE NAME = 'a' AND NAME = 'b'");
     ck_assert(p->request->kind == PULL_KEYS && p->request->key_count == 0);
     p = pull_of("WHERE NAME >= 'a' AND NAME < UCASE('c')");
-    ck_assert(p->request->kind == PULL_RANGE && !p->request->low_open && p->request->high_open && str_eqz(p->request->high->s, "C"));
+    ck_assert(p->request->kind == PULL_RANGE && !p->request->low_open && p->request->high_open &&
+              str_eqz(p->request->high->s, "C"));
     ck_assert_int_eq(pull_of("WHERE NAME = 'a' OR N = 3")->request->kind, PULL_SCAN);
     ck_assert_int_eq(pull_of("LIMIT 3")->request->kind, PULL_SCAN);
     ck_assert_int_eq(w->out.result.pull->limit, 3);
@@ -324,7 +349,8 @@ TEST(window_bounds_of_a_predicate_limit_the_read)
 {
     table_of("SELECT NAME, COUNT(*) AS N FROM S WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY NAME");
     const planned_pull *p = pull_of("WHERE NAME = 'a' AND WINDOWSTART >= 10 AND WINDOWSTART < 20 AND WINDOWEND = 30");
-    ck_assert(p->request->start_min == 10 && p->request->start_max == 19 && p->request->end_min == 30 && p->request->end_max == 30);
+    ck_assert(p->request->start_min == 10 && p->request->start_max == 19 && p->request->end_min == 30 &&
+              p->request->end_max == 30);
     p = pull_of("WHERE NAME = 'a' AND WINDOWSTART > '1970-01-01T00:00:01'");
     ck_assert_int_eq(p->request->start_min, 1001);
     ck_assert_int_eq(p->schema->count, 4);
@@ -344,10 +370,12 @@ TEST(what_pull_queries_cannot_do_is_refused)
     ck_assert(w->out.result.pull->stream && w->out.result.pull->push != NULL);
 }
 
-UNIT_MAIN("sql/plan", operators_have_ksqls_result_types, literals_have_the_smallest_type, constructors_bring_their_elements_to_one_type,
-          what_does_not_fit_is_refused_at_its_place, unknown_names_get_a_place_and_a_guess, unnamed_columns_are_named_as_ksql_names_them,
+UNIT_MAIN("sql/plan", operators_have_ksqls_result_types, literals_have_the_smallest_type,
+          constructors_bring_their_elements_to_one_type, what_does_not_fit_is_refused_at_its_place,
+          unknown_names_get_a_place_and_a_guess, unnamed_columns_are_named_as_ksql_names_them,
           stars_leave_pseudo_columns_out, the_projection_has_every_key_once, partition_by_moves_columns_into_the_key,
-          group_by_needs_its_expressions_in_the_projection, aggregates_that_break_a_rule_are_refused, windows_get_their_default_grace,
-          windowed_tables_are_no_input_of_persistent_queries, a_key_that_does_not_fit_the_inherited_format_is_refused,
-          sources_decode_only_what_is_read, explain_shows_the_tree, keys_of_a_predicate_become_lookups, window_bounds_of_a_predicate_limit_the_read,
+          group_by_needs_its_expressions_in_the_projection, aggregates_that_break_a_rule_are_refused,
+          windows_get_their_default_grace, windowed_tables_are_no_input_of_persistent_queries,
+          a_key_that_does_not_fit_the_inherited_format_is_refused, sources_decode_only_what_is_read,
+          explain_shows_the_tree, keys_of_a_predicate_become_lookups, window_bounds_of_a_predicate_limit_the_read,
           what_pull_queries_cannot_do_is_refused)
