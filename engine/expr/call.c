@@ -45,6 +45,7 @@ static bool apply_lambda(void *runner, const void *lambda, const value *args, in
     bool ok = r->failures == 0;
     if (ok) *out = vec_get(&v.v, row);
     reg_give(r, &v);
+    bits_give(r, r->failed);
     r->failed = outer;
     r->failures = outer_failures;
     for (int i = 0; i < count; i++) {
@@ -116,11 +117,20 @@ static bool call_vector(run *r, const node *n, const reg *parts, sel s, reg *out
     return true;
 }
 
+enum { FEW_ARGS = 8 };
+
 static void run_call(run *r, const node *n, sel s, reg *out)
 {
     uint32_t before = r->failures;
     uint16_t *room = sel_take(r);
-    reg *parts = ARENA_ARRAY(r->in->mem, reg, (size_t)n->arg_count);
+    /* Inside a lambda this runs for each element: few arguments need no memory of the step. */
+    reg few[FEW_ARGS] = {0}, *parts = few;
+    value few_args[FEW_ARGS], *args = few_args;
+    closure few_closures[FEW_ARGS];
+    if (n->arg_count > FEW_ARGS) {
+        parts = ARENA_ARRAY(r->in->mem, reg, (size_t)n->arg_count);
+        args = ARENA_ARRAY(r->in->mem, value, (size_t)n->arg_count);
+    }
     call_site *site = n->data;
     for (int i = 0; i < n->arg_count; i++) {
         if (n->args[i]->body || n->args[i]->is_const) continue;
@@ -133,11 +143,11 @@ static void run_call(run *r, const node *n, sel s, reg *out)
     c->env = r->env;
     c->apply = apply_lambda;
     if (!call_vector(r, n, parts, s, out)) {
-        value *args = ARENA_ARRAY(r->in->mem, value, (size_t)n->arg_count);
         /* A lambda's body may run this very node again inside: each level has closures of its own. */
         closure *outer = site->closures;
         if (site->lambdas) {
-            site->closures = ARENA_ARRAY(r->in->mem, closure, (size_t)n->arg_count);
+            site->closures =
+                n->arg_count > FEW_ARGS ? ARENA_ARRAY(r->in->mem, closure, (size_t)n->arg_count) : few_closures;
             for (int i = 0; i < n->arg_count; i++) site->closures[i] = (closure){.r = r, .lambda = n->args[i]};
         }
         for (uint32_t k = 0; k < s.n; k++) call_row(r, n, parts, args, sel_row(s, k), out);

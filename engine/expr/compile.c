@@ -38,7 +38,9 @@ static void run_pseudo(run *r, const node *n, sel s, reg *out)
     case PSEUDO_WINDOWEND: data = c->window_end; break;
     }
     check(data);
-    *out = (reg){.v = {.type = n->type, .nulls = bits_take(r), .data = data}};
+    /* Nobody writes a vector that it does not own. */
+    if (!r->no_nulls) r->no_nulls = bits_take(r);
+    *out = (reg){.v = {.type = n->type, .nulls = (uint64_t *)(uintptr_t)r->no_nulls, .data = data}};
 }
 
 static void run_lambda_var(run *r, const node *n, sel s, reg *out)

@@ -65,6 +65,8 @@ struct run {
     uint64_t *failed; /* of the innermost scope */
     uint32_t failures; /* bits set in it */
     void *pool[POOL_CLASSES];
+    void *bitmaps; /* free ones */
+    const uint64_t *no_nulls; /* all zero, shared by vectors that have no NULL; made on demand */
     reg vars[LAMBDA_DEPTH_MAX][LAMBDA_PARAMS_MAX];
 };
 

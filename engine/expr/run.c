@@ -5,7 +5,7 @@
 
 /* ---- memory: buffers of one run are reused within it and vanish with the step's arena ---- */
 
-/* Classes: 1, 2, 4, 8 and 16 bytes a row; bitmaps use the class of 8 bytes only when that is large enough. */
+/* Classes: 1, 2, 4, 8 and 16 bytes a row. */
 static int width_class(size_t width)
 {
     return width == 1 ? 0 : width == 2 ? 1 : width == 4 ? 2 : width == 8 ? 3 : 4;
@@ -30,12 +30,16 @@ static void pool_give(run *r, int class, void *p)
 
 uint64_t *bits_take(run *r)
 {
-    return arena_zalloc(r->in->mem, CHUNK_NULL_WORDS * sizeof(uint64_t));
+    uint64_t *bits = r->bitmaps;
+    if (!bits) return arena_zalloc(r->in->mem, CHUNK_NULL_WORDS * sizeof(uint64_t));
+    memcpy(&r->bitmaps, bits, sizeof(void *));
+    return memset(bits, 0, CHUNK_NULL_WORDS * sizeof(uint64_t));
 }
 
 void bits_give(run *r, uint64_t *bits)
 {
-    (void)r, (void)bits; /* 128 bytes: left to the arena */
+    memcpy(bits, &r->bitmaps, sizeof(void *));
+    r->bitmaps = bits;
 }
 
 void reg_take(run *r, const type *t, reg *out)
@@ -50,6 +54,7 @@ void reg_give(run *r, reg *v)
 {
     if (!v->owned) return;
     pool_give(r, width_class(vec_width(v->v.type)), v->v.data);
+    bits_give(r, v->v.nulls);
     v->owned = false;
 }
 
@@ -237,6 +242,8 @@ static void begin(expr_program *p, const expr_input *in)
     r->env = in->env ? in->env : &p->env;
     r->rows = in->chunk ? in->chunk->rows : 1;
     memset(r->pool, 0, sizeof r->pool);
+    r->bitmaps = NULL;
+    r->no_nulls = NULL;
     r->failed = bits_take(r);
     r->failures = 0;
 }

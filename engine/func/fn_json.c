@@ -119,8 +119,8 @@ static const path *path_of(func_call *c, str text)
 }
 
 /*
- * Steps over the value at the cursor, checking it, and finds what the tokens lead to: a slice of the text, or none. Of equal
- * names the last counts.
+ * Steps over the value at the cursor, checking it, and finds what the tokens lead to: a slice of the text, or none.
+ * Of equal names the last counts.
  */
 static bool walk(arena *a, json_in *in, const str *tokens, int count, int depth, str *out)
 {
