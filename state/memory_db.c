@@ -103,6 +103,30 @@ static bool memory_read(store_db *base, const store_spec *spec, int32_t partitio
     return true;
 }
 
+/* Passes on the starts of the windows that come by, each once. */
+typedef struct starts {
+    bool (*found)(void *ctx, int64_t start);
+    void *ctx;
+    bool any;
+    int64_t last;
+} starts;
+
+static bool note_start(void *ctx, const store_row *row)
+{
+    starts *x = ctx;
+    if (x->any && x->last == row->window_start) return true;
+    x->any = true;
+    x->last = row->window_start;
+    return x->found(x->ctx, row->window_start);
+}
+
+static bool memory_windows(store_db *base, const store_spec *spec, int32_t partition,
+                           bool (*found)(void *ctx, int64_t start), void *ctx, diag *d)
+{
+    starts x = {.found = found, .ctx = ctx};
+    return memory_scan(base, spec, partition, INT64_MIN, INT64_MAX, note_start, &x, d);
+}
+
 /* Removes the rows of a store that a test accepts. */
 static void remove_where(memory_db *db, str store_name, int32_t partition, bool (*gone)(const kept *k, const void *arg),
                          const void *arg)
@@ -196,6 +220,7 @@ store_db *store_memory_db(void)
         .open_store = memory_open_store,
         .read = memory_read,
         .scan = memory_scan,
+        .windows = memory_windows,
         .commit = memory_commit,
         .close = memory_close,
     };

@@ -1,32 +1,12 @@
 #include "state/sqlite_db.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "base/check.h"
-#include "state/sqlite.h"
-#include "state/sqlite_layout.h"
-
-/* One connection and who may use it now. */
-typedef struct locked {
-    pthread_mutex_t lock;
-    sqlite c;
-} locked;
-
-typedef struct sqlite_db {
-    store_db db;
-    fs *sys;
-    str path;
-    locked writer;
-    locked reader;
-    arena *mem; /* layouts; guarded by the writer's lock */
-    map layouts; /* by store name; entries never change once made */
-    pthread_mutex_t layouts_lock;
-} sqlite_db;
+#include "state/sqlite_db_int.h"
 
 static const store_db_ops sqlite_ops;
 
-static sqlite_db *db_of(store_db *db)
+sqlite_db *sqlite_db_of(store_db *db)
 {
     check(db->ops == &sqlite_ops);
     return (sqlite_db *)db;
@@ -48,7 +28,7 @@ store_db *store_sqlite_new(fs *sys, str path)
 
 static void db_close(store_db *db)
 {
-    sqlite_db *q = db_of(db);
+    sqlite_db *q = sqlite_db_of(db);
     store_sqlite_idle(db);
     map_free(&q->layouts);
     pthread_mutex_destroy(&q->writer.lock);
@@ -57,15 +37,38 @@ static void db_close(store_db *db)
     arena_free(q->mem);
 }
 
-void store_sqlite_idle(store_db *db)
+void sqlite_close_both(sqlite_db *q)
 {
-    sqlite_db *q = db_of(db);
     locked *both[] = {&q->reader, &q->writer};
     for (size_t i = 0; i < ARRAY_LEN(both); i++) {
         pthread_mutex_lock(&both[i]->lock);
         sqlite_close(&both[i]->c);
         pthread_mutex_unlock(&both[i]->lock);
     }
+}
+
+void store_sqlite_idle(store_db *db)
+{
+    sqlite_close_both(sqlite_db_of(db));
+}
+
+bool store_sqlite_sweep(store_db *db)
+{
+    sqlite_db *q = sqlite_db_of(db);
+    locked *both[] = {&q->reader, &q->writer};
+    bool open = false;
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        /* Whoever holds it is using it. */
+        if (pthread_mutex_trylock(&both[i]->lock) != 0) {
+            open = true;
+            continue;
+        }
+        if (!both[i]->used) sqlite_close(&both[i]->c);
+        both[i]->used = false;
+        open = open || both[i]->c.db;
+        pthread_mutex_unlock(&both[i]->lock);
+    }
+    return open;
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
@@ -87,10 +90,11 @@ static const char *const tables[] = {
 };
 
 /* The writer's connection, opened and with its tables made. Locks it; unlock_writer gives it back. */
-static sqlite *lock_writer(sqlite_db *q, diag *d)
+sqlite *sqlite_lock_writer(sqlite_db *q, diag *d)
 {
     pthread_mutex_lock(&q->writer.lock);
     sqlite *c = &q->writer.c;
+    q->writer.used = true;
     if (c->db) return c;
     bool ok = sqlite_open(c, q->sys, q->path, SQLITE_MODE_WRITE, d);
     ok = ok && sqlite_run(c, "BEGIN IMMEDIATE", d);
@@ -102,7 +106,7 @@ static sqlite *lock_writer(sqlite_db *q, diag *d)
     return NULL;
 }
 
-static void unlock_writer(sqlite_db *q)
+void sqlite_unlock_writer(sqlite_db *q)
 {
     pthread_mutex_unlock(&q->writer.lock);
 }
@@ -111,6 +115,7 @@ static void unlock_writer(sqlite_db *q)
 static sqlite *lock_reader(sqlite_db *q, diag *d)
 {
     pthread_mutex_lock(&q->reader.lock);
+    q->reader.used = true;
     if (q->reader.c.db || sqlite_open(&q->reader.c, q->sys, q->path, SQLITE_MODE_READ, d)) return &q->reader.c;
     pthread_mutex_unlock(&q->reader.lock);
     return NULL;
@@ -121,7 +126,7 @@ static void unlock_reader(sqlite_db *q)
     pthread_mutex_unlock(&q->reader.lock);
 }
 
-static const sqlite_layout *find_layout(sqlite_db *q, const store_spec *spec)
+const sqlite_layout *sqlite_find_layout(sqlite_db *q, const store_spec *spec)
 {
     pthread_mutex_lock(&q->layouts_lock);
     const sqlite_layout *l = map_get(&q->layouts, spec->name);
@@ -162,7 +167,7 @@ static const char *shape_text(store_shape shape)
 
 static bool make_store(sqlite *c, const store_spec *spec, const sqlite_layout *l, diag *d)
 {
-    if (!sqlite_run(c, l->create, d)) return false;
+    if (!sqlite_run(c, l->create, d) || (l->index && !sqlite_run(c, l->index, d))) return false;
     sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT INTO weir_stores VALUES (?, ?, ?, ?)"), d);
     if (!s) return false;
     sqlite_bind_str(s, 1, spec->name);
@@ -195,12 +200,8 @@ static bool has_rows_of(sqlite *c, const sqlite_layout *l, int32_t partition, bo
 
 static bool db_open_store(store_db *db, const store_spec *spec, int32_t partition, bool *has_rows, diag *d)
 {
-    sqlite_db *q = db_of(db);
-    if (spec->shape == STORE_BUCKET) {
-        return diag_set(d, DIAG_UNSUPPORTED, "stores of buckets are not kept in SQLite yet (%.*s)",
-                        STR_ARG(spec->name));
-    }
-    sqlite *c = lock_writer(q, d);
+    sqlite_db *q = sqlite_db_of(db);
+    sqlite *c = sqlite_lock_writer(q, d);
     if (!c) return false;
     pthread_mutex_lock(&q->layouts_lock);
     if (!map_get(&q->layouts, spec->name)) map_put(&q->layouts, spec->name, sqlite_layout_new(q->mem, spec));
@@ -214,7 +215,7 @@ static bool db_open_store(store_db *db, const store_spec *spec, int32_t partitio
     ok = ok && has_rows_of(c, l, partition, has_rows, d);
     diag ignored = {0};
     if (begun) ok = sqlite_run(c, ok ? "COMMIT" : "ROLLBACK", ok ? d : &ignored) && ok;
-    unlock_writer(q);
+    sqlite_unlock_writer(q);
     return ok;
 }
 
@@ -233,6 +234,8 @@ static bool take_row(const store_spec *spec, const sqlite_layout *l, sqlite3_stm
     }
     *out = (store_row){.key = buf_str(key),
                        .window_start = l->window_at >= 0 ? cells[l->window_at].i : 0,
+                       .time = l->time_at >= 0 ? cells[l->time_at].i : 0,
+                       .seq = l->time_at >= 0 ? cells[l->time_at + 1].i : 0,
                        .cells = cells + l->cells_at};
     return true;
 }
@@ -261,8 +264,7 @@ static bool walk_rows(sqlite *c, const store_spec *spec, const sqlite_layout *l,
     return ok;
 }
 
-/* Binds partition, window start and key as the layout's parameters expect them; returns the next parameter. */
-static int bind_key(const store_spec *spec, const sqlite_layout *l, sqlite3_stmt *s, int32_t partition,
+int sqlite_bind_key(const store_spec *spec, const sqlite_layout *l, sqlite3_stmt *s, int32_t partition,
                     const store_row *row, arena *mem)
 {
     int at = 1;
@@ -282,8 +284,8 @@ static int bind_key(const store_spec *spec, const sqlite_layout *l, sqlite3_stmt
 static bool db_read(store_db *db, const store_spec *spec, int32_t partition, const store_row *keys, uint32_t count,
                     found_fn *found, void *ctx, diag *d)
 {
-    sqlite_db *q = db_of(db);
-    const sqlite_layout *l = find_layout(q, spec);
+    sqlite_db *q = sqlite_db_of(db);
+    const sqlite_layout *l = sqlite_find_layout(q, spec);
     sqlite *c = lock_reader(q, d);
     if (!c) return false;
     arena *mem = arena_new();
@@ -293,7 +295,7 @@ static bool db_read(store_db *db, const store_spec *spec, int32_t partition, con
         sqlite3_stmt *s = sqlite_prepare(c, l->select_key, d);
         ok = s != NULL;
         if (!ok) break;
-        bind_key(spec, l, s, partition, &keys[i], mem);
+        sqlite_bind_key(spec, l, s, partition, &keys[i], mem);
         ok = walk_rows(c, spec, l, s, found, ctx, d);
         sqlite3_clear_bindings(s);
         arena_reset(mem);
@@ -308,8 +310,8 @@ static bool db_read(store_db *db, const store_spec *spec, int32_t partition, con
 static bool db_scan(store_db *db, const store_spec *spec, int32_t partition, int64_t first, int64_t last,
                     found_fn *found, void *ctx, diag *d)
 {
-    sqlite_db *q = db_of(db);
-    const sqlite_layout *l = find_layout(q, spec);
+    sqlite_db *q = sqlite_db_of(db);
+    const sqlite_layout *l = sqlite_find_layout(q, spec);
     sqlite *c = lock_reader(q, d);
     if (!c) return false;
     sqlite3_stmt *s = sqlite_prepare(c, l->select_range, d);
@@ -326,194 +328,20 @@ static bool db_scan(store_db *db, const store_spec *spec, int32_t partition, int
     return ok;
 }
 
-/* ---- committing -------------------------------------------------------------------------------------------------- */
-
-static bool save_row(sqlite *c, const store_spec *spec, const sqlite_layout *l, int32_t partition, const store_row *row,
-                     arena *mem, diag *d)
+static bool db_windows(store_db *db, const store_spec *spec, int32_t partition, bool (*found)(void *ctx, int64_t start),
+                       void *ctx, diag *d)
 {
-    sqlite3_stmt *s = sqlite_prepare(c, row->deleted ? l->remove : l->upsert, d);
-    if (!s) return false;
-    int at = bind_key(spec, l, s, partition, row, mem);
-    if (!row->deleted) {
-        if (l->key_is_blob) {
-            cell *cells = ARENA_ARRAY(mem, cell, (size_t)spec->key_count + 1);
-            spec->codec.key_cells(spec->codec.ctx, row->key, cells, mem);
-            for (int i = 0; i < spec->key_count; i++) sqlite_bind(s, at++, &cells[i]);
-        }
-        for (int i = 0; i < spec->column_count; i++) sqlite_bind(s, at++, &row->cells[i]);
-    }
-    return sqlite_done(c, s, d);
-}
-
-static bool save_store(sqlite_db *q, sqlite *c, store *st, diag *d)
-{
-    const store_spec *spec = store_get_spec(st);
-    const sqlite_layout *l = find_layout(q, spec);
-    arena *mem = arena_new();
-    store_row row;
-    bool ok = true;
-    for (uint64_t it = 0; ok && store_frozen_next(st, &it, &row);) {
-        ok = save_row(c, spec, l, store_partition(st), &row, mem, d);
-        arena_reset(mem);
-    }
-    arena_free(mem);
-    return ok;
-}
-
-static bool save_inputs(sqlite *c, const store_commit *k, diag *d)
-{
-    for (int i = 0; i < k->input_count; i++) {
-        const store_input *in = &k->inputs[i];
-        sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT OR REPLACE INTO weir_inputs VALUES (?, ?, ?, ?)"), d);
-        if (!s) return false;
-        sqlite3_bind_int(s, 1, in->input);
-        sqlite3_bind_int(s, 2, in->partition);
-        sqlite3_bind_blob(s, 3, in->topic_id, 16, SQLITE_STATIC);
-        sqlite3_bind_int64(s, 4, in->offset);
-        if (!sqlite_done(c, s, d)) return false;
-    }
-    return true;
-}
-
-static bool save_outputs(sqlite *c, const store_commit *k, diag *d)
-{
-    if (!sqlite_run(c, "DELETE FROM weir_outputs", d)) return false;
-    for (int i = 0; i < k->output_count; i++) {
-        const store_output *out = &k->outputs[i];
-        sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT INTO weir_outputs VALUES (?, ?, ?, ?, ?, ?, ?)"), d);
-        if (!s) return false;
-        sqlite_bind_str(s, 1, out->topic);
-        sqlite3_bind_int(s, 2, out->partition);
-        sqlite3_bind_blob(s, 3, out->topic_id, 16, SQLITE_STATIC);
-        sqlite3_bind_int64(s, 4, out->producer_id);
-        sqlite3_bind_int(s, 5, out->epoch);
-        sqlite3_bind_int64(s, 6, out->first_offset);
-        sqlite3_bind_int64(s, 7, out->end_offset);
-        if (!sqlite_done(c, s, d)) return false;
-    }
-    return true;
-}
-
-static bool save_numbers(sqlite *c, const store_commit *k, diag *d)
-{
-    for (int i = 0; i < k->number_count; i++) {
-        sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT OR REPLACE INTO weir_numbers VALUES (?, ?, ?)"), d);
-        if (!s) return false;
-        sqlite_bind_str(s, 1, k->numbers[i].name);
-        sqlite3_bind_int(s, 2, k->numbers[i].partition);
-        sqlite3_bind_int64(s, 3, k->numbers[i].value);
-        if (!sqlite_done(c, s, d)) return false;
-    }
-    return true;
-}
-
-static bool save_generation(sqlite *c, int64_t generation, diag *d)
-{
-    sqlite3_stmt *s = sqlite_prepare(c, STR("INSERT OR REPLACE INTO weir_commit VALUES (1, ?)"), d);
-    if (!s) return false;
-    sqlite3_bind_int64(s, 1, generation);
-    return sqlite_done(c, s, d);
-}
-
-static bool db_commit(store_db *db, const store_commit *k, diag *d)
-{
-    sqlite_db *q = db_of(db);
-    sqlite *c = lock_writer(q, d);
+    sqlite_db *q = sqlite_db_of(db);
+    const sqlite_layout *l = sqlite_find_layout(q, spec);
+    sqlite *c = lock_reader(q, d);
     if (!c) return false;
-    bool ok = sqlite_run(c, "BEGIN IMMEDIATE", d);
-    bool begun = ok;
-    for (int i = 0; ok && i < k->store_count; i++) ok = save_store(q, c, k->stores[i], d);
-    ok = ok && save_inputs(c, k, d) && save_outputs(c, k, d) && save_numbers(c, k, d) &&
-         save_generation(c, k->generation, d);
-    ok = ok && sqlite_run(c, "COMMIT", d);
-    diag ignored = {0};
-    if (!ok && begun) sqlite_run(c, "ROLLBACK", &ignored);
-    unlock_writer(q);
-    return ok;
-}
-
-/*
- * ---- loading
- * ------------------------------------------------------------------------------------------------------
- */
-
-static int64_t count_rows(sqlite *c, str sql, diag *d)
-{
-    sqlite3_stmt *s = sqlite_prepare(c, sql, d);
-    bool row;
-    if (!s || !sqlite_step(c, s, &row, d)) return -1;
-    int64_t n = row ? sqlite3_column_int64(s, 0) : 0;
-    sqlite3_reset(s);
-    return n;
-}
-
-static bool load_inputs(sqlite *c, arena *a, store_state *out, diag *d)
-{
-    int64_t n = count_rows(c, STR("SELECT count(*) FROM weir_inputs"), d);
-    sqlite3_stmt *s = n < 0 ? NULL : sqlite_prepare(c, STR("SELECT * FROM weir_inputs"), d);
-    if (!s) return false;
-    store_input *inputs = ARENA_ARRAY(a, store_input, (size_t)n);
-    bool row, ok;
-    while ((ok = sqlite_step(c, s, &row, d)) && row && out->input_count < n) {
-        store_input *in = &inputs[out->input_count++];
-        *in = (store_input){.input = sqlite3_column_int(s, 0),
-                            .partition = sqlite3_column_int(s, 1),
-                            .offset = sqlite3_column_int64(s, 3)};
-        str id = sqlite_str(s, 2);
-        if (id.n == 16) memcpy(in->topic_id, id.p, 16);
-    }
-    out->inputs = inputs;
-    return ok;
-}
-
-static bool load_outputs(sqlite *c, arena *a, store_state *out, diag *d)
-{
-    int64_t n = count_rows(c, STR("SELECT count(*) FROM weir_outputs"), d);
-    sqlite3_stmt *s = n < 0 ? NULL : sqlite_prepare(c, STR("SELECT * FROM weir_outputs"), d);
-    if (!s) return false;
-    store_output *outputs = ARENA_ARRAY(a, store_output, (size_t)n);
-    bool row, ok;
-    while ((ok = sqlite_step(c, s, &row, d)) && row && out->output_count < n) {
-        store_output *o = &outputs[out->output_count++];
-        *o = (store_output){.topic = arena_str(a, sqlite_str(s, 0)),
-                            .partition = sqlite3_column_int(s, 1),
-                            .producer_id = sqlite3_column_int64(s, 3),
-                            .epoch = (int16_t)sqlite3_column_int(s, 4),
-                            .first_offset = sqlite3_column_int64(s, 5),
-                            .end_offset = sqlite3_column_int64(s, 6)};
-        str id = sqlite_str(s, 2);
-        if (id.n == 16) memcpy(o->topic_id, id.p, 16);
-    }
-    out->outputs = outputs;
-    return ok;
-}
-
-static bool load_numbers(sqlite *c, arena *a, store_state *out, diag *d)
-{
-    int64_t n = count_rows(c, STR("SELECT count(*) FROM weir_numbers"), d);
-    sqlite3_stmt *s = n < 0 ? NULL : sqlite_prepare(c, STR("SELECT * FROM weir_numbers"), d);
-    if (!s) return false;
-    store_number *numbers = ARENA_ARRAY(a, store_number, (size_t)n);
-    bool row, ok;
-    while ((ok = sqlite_step(c, s, &row, d)) && row && out->number_count < n) {
-        numbers[out->number_count++] = (store_number){.name = arena_str(a, sqlite_str(s, 0)),
-                                                      .partition = sqlite3_column_int(s, 1),
-                                                      .value = sqlite3_column_int64(s, 2)};
-    }
-    out->numbers = numbers;
-    return ok;
-}
-
-static bool db_load(store_db *db, arena *a, store_state *out, diag *d)
-{
-    sqlite_db *q = db_of(db);
-    *out = (store_state){0};
-    sqlite *c = lock_writer(q, d);
-    if (!c) return false;
-    out->generation = count_rows(c, STR("SELECT generation FROM weir_commit"), d);
-    bool ok =
-        out->generation >= 0 && load_inputs(c, a, out, d) && load_outputs(c, a, out, d) && load_numbers(c, a, out, d);
-    unlock_writer(q);
+    sqlite3_stmt *s = sqlite_prepare(c, l->select_windows, d);
+    if (s) sqlite3_bind_int(s, 1, partition);
+    bool row = false;
+    bool ok = s != NULL;
+    while (ok && (ok = sqlite_step(c, s, &row, d)) && row) ok = found(ctx, sqlite3_column_int64(s, 0));
+    if (s) sqlite3_reset(s);
+    unlock_reader(q);
     return ok;
 }
 
@@ -524,8 +352,8 @@ static bool db_load(store_db *db, arena *a, store_state *out, diag *d)
 
 bool store_sqlite_view(store_db *db, str name, str select, diag *d)
 {
-    sqlite_db *q = db_of(db);
-    sqlite *c = lock_writer(q, d);
+    sqlite_db *q = sqlite_db_of(db);
+    sqlite *c = sqlite_lock_writer(q, d);
     if (!c) return false;
     buf sql = {0};
     buf_add_z(&sql, "BEGIN IMMEDIATE; DROP VIEW IF EXISTS ");
@@ -537,14 +365,14 @@ bool store_sqlite_view(store_db *db, str name, str select, diag *d)
     diag ignored = {0};
     if (!ok) sqlite_run(c, "ROLLBACK", &ignored);
     buf_free(&sql);
-    unlock_writer(q);
+    sqlite_unlock_writer(q);
     return ok;
 }
 
 str store_sqlite_table(store_db *db, str name, arena *a, diag *d)
 {
-    sqlite_db *q = db_of(db);
-    sqlite *c = lock_writer(q, d);
+    sqlite_db *q = sqlite_db_of(db);
+    sqlite *c = sqlite_lock_writer(q, d);
     if (!c) return STR("");
     str table = STR("");
     bool row = false;
@@ -554,15 +382,16 @@ str store_sqlite_table(store_db *db, str name, arena *a, diag *d)
         table = arena_str(a, sqlite_str(s, 0));
         sqlite3_reset(s);
     }
-    unlock_writer(q);
+    sqlite_unlock_writer(q);
     return table;
 }
 
 static const store_db_ops sqlite_ops = {
-    .load = db_load,
+    .load = sqlite_db_load,
     .open_store = db_open_store,
     .read = db_read,
     .scan = db_scan,
-    .commit = db_commit,
+    .windows = db_windows,
+    .commit = sqlite_db_commit,
     .close = db_close,
 };

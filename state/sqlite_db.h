@@ -25,6 +25,9 @@ store_db *store_sqlite_new(fs *sys, str path);
 /* Closes the connections; they open again when they are needed. */
 void store_sqlite_idle(store_db *db);
 
+/* Closes the connections that were not used since the last sweep; false when none is open. Any thread. */
+bool store_sqlite_sweep(store_db *db);
+
 /* Makes or replaces a view: `name` shows what the SELECT gives. */
 bool store_sqlite_view(store_db *db, str name, str select, diag *d);
 

@@ -27,14 +27,18 @@ typedef struct sqlite_layout {
     int column_count;
     int select_count;
     int window_at; /* -1: no window */
+    int time_at; /* STORE_BUCKET: time, and seq behind it; -1: no bucket */
     int key_at; /* the encoded key, or the first key column */
     int cells_at; /* the first of the store's columns */
     const char *create;
+    const char *index; /* STORE_BUCKET: creates the index on time; NULL: none */
     str any; /* parameters: partition; gives a row when there is one */
-    str select_key; /* partition, [window start,] key */
-    str select_range; /* partition[, first and last window start] */
-    str upsert; /* partition, [window start,] key, [key columns,] columns */
-    str remove; /* partition, [window start,] key */
+    str select_key; /* partition, [window start,] key; a bucket's rows come in order */
+    str select_range; /* partition[, first and last window start]; in order of the primary key */
+    str select_windows; /* STORE_WINDOW: partition; the starts that exist, ascending */
+    str upsert; /* partition, [window start,] key, [time, seq,] [key columns,] columns */
+    str remove; /* partition, [window start,] key: a row, or a whole bucket */
+    str expire; /* STORE_WINDOW: partition, the first window start that stays */
 } sqlite_layout;
 
 /* The layout of a spec; keeps nothing of it. */

@@ -8,6 +8,10 @@
  * saves them without touching what the task goes on changing. A generation ends as decided (durable) or dropped (the
  * query restarts from its database).
  *
+ * Memory is a cache of the database: nothing is loaded that is not asked for, and what the database holds unchanged is
+ * evicted when the budget is exceeded. A store knows which windows (or whether all keys) are complete in memory, so that
+ * an absent key there costs no read. Buckets are few per key and walked by time: their stores are loaded whole.
+ *
  * Threads: all calls come from the task that owns the store, except store_lock/unlock with the store_read calls (pull
  * queries, any thread) and store_frozen_* (the writer, one at a time, between freeze and decided/dropped). The task
  * holds the lock while it changes entries; it takes it once for a chunk.
@@ -15,6 +19,7 @@
 #ifndef STATE_STORE_H
 #define STATE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -82,6 +87,7 @@ typedef struct store_spec {
     const store_column *keys; /* shown beside, or as, the primary key */
     int key_count;
     bool key_is_blob; /* the key may hold NULL, DOUBLE or nested data: the encoded bytes are the primary key */
+    bool resident; /* loaded whole at the start and never evicted: its operator walks it */
     const store_column *columns;
     int column_count;
     uint32_t state_size;
@@ -92,10 +98,15 @@ typedef struct store_spec {
 typedef struct store store;
 typedef struct store_db store_db;
 
+/* Memory that all stores of a server share. Public layout; outlives the databases that name it. */
+typedef struct store_budget {
+    atomic_llong used;
+    int64_t limit; /* state.cache.bytes */
+} store_budget;
+
 /*
- * A store for the entries of one task's partition. `db` (may be NULL: nothing is kept) must outlive it. False with a
- * diag when the database holds another fingerprint. What the database holds is loaded now or on demand, as the database
- * chooses.
+ * A store for the entries of one task's partition. `db` (may be NULL: nothing is kept) must outlive it. NULL with a
+ * diag when the database holds another fingerprint.
  */
 store *store_open(store_db *db, const store_spec *spec, int32_t partition, diag *d);
 void store_close(store *s);
@@ -112,12 +123,16 @@ uint64_t store_hash(str key, int64_t window_start);
 
 /*
  * Brings entries of the coming rows near: loads those that the database may hold (sorted, in one read), and touches the
- * cache lines of the rest. False with a diag when the database fails. windows may be NULL for STORE_KEY.
+ * cache lines of the rest. False with a diag when the database fails. windows may be NULL for STORE_KEY. States that
+ * were got before and were not changed may be gone afterwards.
  */
 bool store_prefetch(store *s, const str *keys, const int64_t *windows, const uint64_t *hashes, uint32_t count, diag *d);
 
-/* The state of an entry, or NULL. A returned state stays where it is until it is deleted or expired. window_start is 0
- * for STORE_KEY and STORE_BUCKET. */
+/*
+ * The state of an entry, or NULL. A returned state stays where it is until it is deleted, expires, or is evicted (see
+ * store_prefetch; never while it is changed and not durable). window_start is 0 for STORE_KEY and STORE_BUCKET. A key
+ * that was not prefetched is read alone; a read that fails gives NULL and is remembered (store_error).
+ */
 void *store_get(store *s, str key, int64_t window_start, uint64_t hash);
 /* The same; an absent entry is made with a zeroed state and *created set. The entry is marked as changed. */
 void *store_upsert(store *s, str key, int64_t window_start, uint64_t hash, bool *created);
@@ -133,6 +148,9 @@ int64_t store_window_of(const store *s, const void *state);
  * left. */
 bool store_expire(store *s, int64_t start, uint32_t most);
 
+/* Whether a read of the database has failed, and why: then nothing that this store said may be committed. */
+bool store_error(const store *s, diag *d);
+
 /* Entries in memory, and bytes that they hold. */
 uint64_t store_count(const store *s);
 uint64_t store_bytes(const store *s);
@@ -140,8 +158,8 @@ uint64_t store_bytes(const store *s);
 uint64_t store_changed(const store *s);
 
 /*
- * Walks the entries: for STORE_WINDOW in order of window start, from first_window to last_window (inclusive); otherwise
- * in no order. Deleting the entry at hand is allowed. Start with *it = {0}.
+ * Walks the entries in memory: for STORE_WINDOW in order of window start, from first_window to last_window (inclusive);
+ * otherwise in no order. Deleting the entry at hand is allowed. Start with *it = {0}.
  */
 typedef struct store_iter {
     uint64_t a, b;
@@ -149,9 +167,21 @@ typedef struct store_iter {
 } store_iter;
 void *store_next(store *s, store_iter *it);
 
-/* Window starts that exist between first and last (inclusive), ascending: at most `most` are written. Returns how many
- * there are. */
+/*
+ * Window starts that exist between first and last (inclusive), in memory or in the database, ascending: at most `most`
+ * are written. Returns how many there are.
+ */
 uint32_t store_windows(store *s, int64_t first, int64_t last, int64_t *out, uint32_t most);
+
+/* Loads what the database holds of a window, so that store_next shows it whole. */
+bool store_load_window(store *s, int64_t start, diag *d);
+
+/*
+ * Shows every entry, of memory and of the database, whose window start lies in [first, last] (STORE_KEY: all) until
+ * found returns false; in order of window start. A state is valid during the call. Under the lock, which a long scan
+ * therefore keeps from the task.
+ */
+bool store_scan(store *s, int64_t first, int64_t last, bool (*found)(void *ctx, const void *state), void *ctx, diag *d);
 
 /* One row of a frozen generation. */
 typedef struct store_row {
@@ -244,13 +274,18 @@ typedef struct store_db_ops {
     /* The same for all rows of a store whose window start lies in [first, last] (STORE_KEY: all). */
     bool (*scan)(store_db *db, const store_spec *spec, int32_t partition, int64_t first, int64_t last,
                  bool (*found)(void *ctx, const store_row *row), void *ctx, diag *d);
+    /* STORE_WINDOW: the window starts of which there are rows, ascending. */
+    bool (*windows)(store_db *db, const store_spec *spec, int32_t partition, bool (*found)(void *ctx, int64_t start),
+                    void *ctx, diag *d);
     /* Saves a generation in one durable transaction. Blocks. After false nothing of it is there. */
     bool (*commit)(store_db *db, const store_commit *c, diag *d);
     void (*close)(store_db *db);
 } store_db_ops;
 
+/* Head of every database. */
 struct store_db {
     const store_db_ops *ops;
+    store_budget *budget; /* of the stores over it; NULL: no bound. Set before the first store is opened */
 };
 
 /* A database in memory: survives its query, not the process. close frees it. */

@@ -302,10 +302,10 @@ static int vfs_open(sqlite3_vfs *base, const char *name, sqlite3_file *out, int 
     unsigned how = flags & SQLITE_OPEN_READWRITE ? 0 : FILE_READONLY;
     if (flags & SQLITE_OPEN_CREATE) how |= FILE_CREATE;
     if (flags & SQLITE_OPEN_EXCLUSIVE) how |= FILE_EXCLUSIVE;
-    bool existed = !(how & FILE_CREATE) || fs_exists(self->sys, name);
     if (!fs_open(self->sys, name, how, &v->f, &d)) return failed(&d, SQLITE_CANTOPEN);
     v->sys = self->sys;
-    v->sync_dir = !existed;
+    /* A file that is there already may have been made by a process that was killed before it synced the folder. */
+    v->sync_dir = (how & FILE_CREATE) != 0;
     v->delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
     v->site = site_of(flags);
     v->base.pMethods = &methods;
