@@ -70,6 +70,7 @@ typedef struct host_topics {
     int count;
 } host_topics;
 
+/* The present time, as the broker is told it; arg is not used. */
 broker_time host_now(void *arg);
 /* The newest snapshot with a reference. Any thread. */
 catalog *host_catalog(host *h);
@@ -154,6 +155,7 @@ struct transient {
     void (*wake)(transient *t); /* any thread: the stream has room again */
 };
 
+/* Puts a new stream's query on the list of those that end with their client. Any thread. */
 void host_add_transient(host *h, transient *t);
 /* Posts the letter that ends it, once. Any thread. */
 void host_close_transient(transient *t);
