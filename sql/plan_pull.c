@@ -328,6 +328,26 @@ static bool check_rules(planner *p)
     return true;
 }
 
+/* A literal of IN over a key that is no value of the key's type: a lookup of it cannot be meant. */
+static ast_visit visit_key_list(const ast_expr *e, void *arg)
+{
+    planner *p = arg;
+    const source *src = p->an->sources[0].src;
+    if (e->kind != AST_EXPR_IN || e->u.in.operand->kind != AST_EXPR_COLUMN) return AST_VISIT_CONTINUE;
+    int at = schema_find(src->schema, e->u.in.operand->u.column.name.text);
+    if (at < 0 || at >= src->schema->key_count || !type_is_numeric(src->schema->columns[at].type))
+        return AST_VISIT_CONTINUE;
+    for (uint32_t i = 0; i < e->u.in.list.n; i++) {
+        const ast_expr *item = e->u.in.list.items[i];
+        if (item->kind != AST_EXPR_STRING) continue;
+        diag_at(p->d, item->at, DIAG_STATEMENT,
+                "'%.*s' can not be converted to the type of the key column: %.*s %s KEY", STR_ARG(item->u.string),
+                STR_ARG(src->schema->columns[at].name), type_text(p->a, src->schema->columns[at].type).p);
+        return AST_VISIT_STOP;
+    }
+    return AST_VISIT_CONTINUE;
+}
+
 /* The query that keeps the table. */
 static bool find_keeper(planner *p, const source *src, str *id)
 {
@@ -419,6 +439,7 @@ bool plan_pull(arena *a, const analysis *an, const sql_env *env, planned_pull *o
         typeck t = plan_checker(&p, &n, "WHERE");
         t.time_literals = true;
         expr *filter;
+        if (!ast_expr_walk(an->where, visit_key_list, &p)) return false;
         if (!typeck_filter(&t, an->where, &filter)) return false;
         out->filter = filter;
         all = extract(&x, filter);
