@@ -291,7 +291,8 @@ static int test_command(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--cases") == 0) return test_cases_main();
     bool asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-    fputs("usage: weir test --cases\n\nRuns one test case a line (JSON) from standard input and answers each with one line.\n",
+    fputs("usage: weir test --cases\n\n"
+          "Runs one test case a line (JSON) from standard input and answers each with one line.\n",
           asked ? stdout : stderr);
     return asked ? EXIT_DONE : EXIT_USAGE;
 }
