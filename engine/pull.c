@@ -108,6 +108,7 @@ typedef struct reading {
     chunk *out;
     chunk **full; /* chunks that are ready, in the reader's arena */
     uint32_t full_count, full_cap;
+    diag *error;
 } reading;
 
 static void next_chunk(reading *x)
@@ -185,8 +186,15 @@ static void take_key(reading *x, str key)
     for (;;) {
         uint32_t n = store_windows(x->st, first, r->start_max, starts, ARRAY_LEN(starts));
         uint32_t have = n < ARRAY_LEN(starts) ? n : (uint32_t)ARRAY_LEN(starts);
+        str keys[512];
+        uint64_t hashes[512];
         for (uint32_t i = 0; i < have; i++) {
-            const void *state = store_get(x->st, key, starts[i], store_hash(key, starts[i]));
+            keys[i] = key;
+            hashes[i] = store_hash(key, starts[i]);
+        }
+        if (!store_prefetch(x->st, keys, starts, hashes, have, x->error)) return;
+        for (uint32_t i = 0; i < have; i++) {
+            const void *state = store_get(x->st, key, starts[i], hashes[i]);
             if (state) take_state(x, state);
         }
         if (n <= have || starts[have - 1] == INT64_MAX) return;
@@ -194,7 +202,13 @@ static void take_key(reading *x, str key)
     }
 }
 
-static void read_store(reading *x)
+static bool take_scanned(void *ctx, const void *state)
+{
+    take_state(ctx, state);
+    return true;
+}
+
+static bool read_store(reading *x)
 {
     const pull_request *r = x->r;
     store_lock(x->st);
@@ -206,11 +220,12 @@ static void read_store(reading *x)
             take_key(x, buf_str(&x->p->key));
         }
     } else {
-        store_iter it = {.first_window = r->start_min, .last_window = r->start_max};
-        for (const void *state; (state = store_next(x->st, &it)) != NULL;) take_state(x, state);
+        store_scan(x->st, r->start_min, r->start_max, take_scanned, x, x->error);
     }
+    store_error(x->st, x->error);
     store_unlock(x->st);
     next_chunk(x);
+    return !diag_is_set(x->error);
 }
 
 /* ---- the steps behind ----------------------------------------------------------------------------------------------- */
@@ -246,8 +261,8 @@ bool pull_read(pull *p, const pull_request *r, bool (*emit)(void *ctx, const chu
         const op *o = keeper_of(p->q->tasks[i], p->keeper);
         if (!o) continue;
         arena_reset(p->rows);
-        reading x = {.p = p, .r = r, .o = o, .st = o->stores[0]};
-        read_store(&x);
+        reading x = {.p = p, .r = r, .o = o, .st = o->stores[0], .error = d};
+        if (!read_store(&x)) return false;
         for (uint32_t k = 0; k < x.full_count; k++) {
             chunk *c = run_steps(p, x.full[k]);
             if (c->count > 0 && !emit(ctx, c)) return true;

@@ -229,7 +229,10 @@ fail:
 void query_free(query *q)
 {
     if (!q) return;
-    if (q->options.sink && q->tasks) q->options.sink->ops->dropped(q->options.sink, -1);
+    if (q->unresolved && q->options.sink && q->options.db)
+        query_resolve(q);
+    else if (q->options.sink && q->tasks)
+        q->options.sink->ops->dropped(q->options.sink, -1);
     for (int i = 0; i < q->task_count; i++) {
         if (q->tasks[i]) task_close(q->tasks[i]);
     }

@@ -19,7 +19,7 @@ bool query_commit_begin(query *q)
     bool begin = atomic_load(&q->status) == COMMIT_NONE && pushed_rows(q) != q->committed_rows;
     if (begin) {
         atomic_store(&q->status, COMMIT_DRAINING);
-        atomic_store_explicit(&q->draining, true, memory_order_release);
+        atomic_store_explicit(&q->draining, atomic_load(&q->generation) + 1, memory_order_release);
     }
     pthread_mutex_unlock(&q->lock);
     for (int i = 0; begin && i < q->task_count; i++) query_wake(q, q->tasks[i]);
@@ -123,17 +123,15 @@ static void freeze(query *q)
         store_unlock(q->stores[i]);
     }
     if (q->options.sink) q->options.sink->ops->freeze(q->options.sink, q->frozen);
-    for (int i = 0; i < q->task_count; i++) q->tasks[i]->at_boundary = false;
     for (int i = 0; i < q->stage_count; i++) atomic_store(&q->stages[i].at_boundary, 0);
     q->at_boundary = 0;
     atomic_store(&q->status, COMMIT_FROZEN);
-    atomic_store_explicit(&q->draining, false, memory_order_release);
+    atomic_store_explicit(&q->draining, 0, memory_order_release);
 }
 
 void query_reached_boundary(query *q, task *t)
 {
     pthread_mutex_lock(&q->lock);
-    t->at_boundary = true;
     stage *s = &q->stages[t->stage];
     bool stage_arrived = atomic_fetch_add(&s->at_boundary, 1) + 1 == s->partitions;
     bool all = ++q->at_boundary == q->task_count;
@@ -195,7 +193,10 @@ static bool decide_by_store(query *q, bool *decided, diag *d)
     const io_output_position *outputs = NULL;
     int count = 0;
     if (s && !s->ops->prepare(s, q->frozen, &outputs, &count, d)) return false;
+    /* A transaction that fails may still be there when the database is opened again: query_resolve finds out. */
+    q->unresolved = true;
     if (!save(q, outputs, count, d)) return false;
+    q->unresolved = false;
     *decided = true;
     return !s || s->ops->decided(s, q->frozen, d);
 }
@@ -210,12 +211,25 @@ static bool decide_by_log(query *q, bool *decided, diag *d)
     return ok && save(q, NULL, 0, d) && s->ops->decided(s, q->frozen, d);
 }
 
+/* Whether every read of the stores was good: what was computed from a failed one may not become durable. */
+static bool stores_are_good(query *q, diag *d)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < q->store_count; i++) {
+        store_lock(q->stores[i]);
+        ok = !store_error(q->stores[i], d);
+        store_unlock(q->stores[i]);
+    }
+    return ok;
+}
+
 bool query_commit_write(query *q, diag *d)
 {
     check(atomic_load(&q->status) == COMMIT_FROZEN);
     bool decided = false;
     bool by_log = q->options.sink && q->options.sink->decider == IO_DECIDES_LOG;
-    bool ok = by_log ? decide_by_log(q, &decided, d) : decide_by_store(q, &decided, d);
+    bool ok = stores_are_good(q, d);
+    if (ok) ok = by_log ? decide_by_log(q, &decided, d) : decide_by_store(q, &decided, d);
     for (int i = 0; i < q->store_count; i++) {
         store_lock(q->stores[i]);
         if (ok)
@@ -225,7 +239,7 @@ bool query_commit_write(query *q, diag *d)
         store_unlock(q->stores[i]);
     }
     if (!ok) {
-        if (!decided && q->options.sink) q->options.sink->ops->dropped(q->options.sink, q->frozen);
+        if (!decided && !q->unresolved && q->options.sink) q->options.sink->ops->dropped(q->options.sink, q->frozen);
         query_fail(q, d);
     } else {
         atomic_store(&q->generation, q->frozen);
@@ -283,6 +297,22 @@ static io_output_position *stored_outputs(arena *a, const store_state *st)
         memcpy(out[i].topic_id.bytes, o->topic_id, sizeof o->topic_id);
     }
     return out;
+}
+
+void query_resolve(query *q)
+{
+    arena *a = arena_new();
+    store_state st = {0};
+    diag ignored = {0};
+    io_sink *s = q->options.sink;
+    int64_t generation;
+    const io_input_position *from;
+    int count;
+    if (q->options.db->ops->load(q->options.db, a, &st, &ignored)) {
+        s->ops->recover(s, st.generation, stored_outputs(a, &st), st.output_count, &generation, &from, &count,
+                        changes_apply, q, &ignored);
+    }
+    arena_free(a);
 }
 
 bool query_recover(query *q, diag *d)

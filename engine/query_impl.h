@@ -54,7 +54,7 @@ struct task {
     io_feed *feed; /* of its sources; NULL until the first is built */
     bool ended; /* LIMIT reached */
     bool done;
-    bool at_boundary;
+    int64_t arrived; /* the last generation whose boundary this task has reached; only its own worker touches it */
     int64_t flushed; /* without commits: when changes were last handed on */
     diag error;
     atomic_ullong pushed; /* rows taken from sources, to know whether there is something to commit */
@@ -76,7 +76,7 @@ struct query {
     pthread_mutex_t lock;
     atomic_bool failed;
     diag error;
-    atomic_bool draining;
+    atomic_llong draining; /* the generation whose boundary the tasks are to reach; 0: none */
     atomic_int status; /* commit_status */
     int at_boundary;
     atomic_llong generation; /* last decided */
@@ -85,6 +85,7 @@ struct query {
     /* The frozen generation. */
     arena *commit_mem;
     int64_t frozen;
+    bool unresolved; /* the database was asked to decide and has not said that it did */
     io_input_position *positions;
     int position_count;
     store_number *numbers;
@@ -106,6 +107,9 @@ void query_reached_boundary(query *q, task *t);
 
 /* Loads positions and numbers of the last decided generation, and resolves what the sink left open. */
 bool query_recover(query *q, diag *d);
+
+/* Ends the outputs of a generation whose decision is unknown as the database says; open they stay if it does not. */
+void query_resolve(query *q);
 
 /* The change records of a frozen generation, for a log that decides. */
 typedef struct changes changes;

@@ -215,10 +215,26 @@ uint64_t store_changed(const store *s)
     return s->changed;
 }
 
+void store_pin(store *s, bool pinned)
+{
+    s->pins += pinned ? 1 : -1;
+    check(s->pins >= 0);
+}
+
 bool store_error(const store *s, diag *d)
 {
     if (s->failed) *d = s->error;
     return s->failed;
+}
+
+bool store_is_whole(const store *s)
+{
+    if (s->failed || (s->db && store_over_budget(s))) return false;
+    if (s->spec->shape != STORE_WINDOW) return !s->cold;
+    for (uint32_t i = 0; i < s->window_count; i++) {
+        if (s->windows[i].stored) return false;
+    }
+    return true;
 }
 
 void *store_next(store *s, store_iter *it)

@@ -151,6 +151,9 @@ bool store_expire(store *s, int64_t start, uint32_t most);
 /* Whether a read of the database has failed, and why: then nothing that this store said may be committed. */
 bool store_error(const store *s, diag *d);
 
+/* Whether every entry is in memory: prefetching then only warms cache lines. Under the lock, or by the task. */
+bool store_is_whole(const store *s);
+
 /* Entries in memory, and bytes that they hold. */
 uint64_t store_count(const store *s);
 uint64_t store_bytes(const store *s);
@@ -175,6 +178,9 @@ uint32_t store_windows(store *s, int64_t first, int64_t last, int64_t *out, uint
 
 /* Loads what the database holds of a window, so that store_next shows it whole. */
 bool store_load_window(store *s, int64_t start, diag *d);
+
+/* While it is pinned nothing is evicted, so that states stay where they are with the lock given back between. */
+void store_pin(store *s, bool pinned);
 
 /*
  * Shows every entry, of memory and of the database, whose window start lies in [first, last] (STORE_KEY: all) until

@@ -133,9 +133,11 @@ void store_decided(store *s, int64_t generation)
 {
     check(s->frozen_generation == generation);
     if (s->frozen_expired != INT64_MIN) s->expired_saved = s->frozen_expired;
+    /* What was saved may leave, with as much of the rest; a longer clean-up would keep the task from its store. */
+    uint64_t most = 8 * s->frozen_count + 1024;
     thaw(s);
     store_charge(s);
-    store_evict(s, UINT64_MAX);
+    store_evict(s, most);
 }
 
 void store_dropped(store *s, int64_t generation)

@@ -95,6 +95,7 @@ struct store {
 
     store_row *misses; /* scratch of a load */
     uint32_t miss_count, miss_cap;
+    int pins; /* nothing is evicted while there are any */
     bool failed;
     diag error; /* why, when it failed */
 };
@@ -161,6 +162,8 @@ bool store_load_row(void *ctx, const store_row *row);
 bool store_begin(store *s, diag *d);
 /* Evicts what may leave until the budget is kept, looking at `most` slots at most. */
 void store_evict(store *s, uint64_t most);
+/* Whether all stores together hold more than they should. */
+bool store_over_budget(const store *s);
 /* Tells the budget how much the store holds. */
 void store_charge(store *s);
 

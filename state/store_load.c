@@ -170,10 +170,10 @@ void store_charge(store *s)
     s->charged = now;
 }
 
-static bool over_budget(const store *s)
+bool store_over_budget(const store *s)
 {
     const store_budget *b = s->db->budget;
-    return (long long)atomic_load(&b->used) > b->limit;
+    return b && (int64_t)atomic_load(&b->used) > b->limit;
 }
 
 /* Takes an entry out that the database holds as it is. */
@@ -197,9 +197,9 @@ static void evict_entry(store *s, slot *x)
  */
 void store_evict(store *s, uint64_t most)
 {
-    if (!s->db || !s->db->budget || s->spec->shape == STORE_BUCKET || s->spec->resident || !s->slots) return;
+    if (!s->db || !s->db->budget || s->pins > 0 || s->spec->shape == STORE_BUCKET || s->spec->resident || !s->slots) return;
     uint64_t idle = 0;
-    while (most-- > 0 && idle <= 2 * (s->mask + 1) && over_budget(s)) {
+    while (most-- > 0 && idle <= 2 * (s->mask + 1) && store_over_budget(s)) {
         s->hand = (s->hand + 1) & s->mask;
         slot *x = &s->slots[s->hand];
         idle++;

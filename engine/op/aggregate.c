@@ -259,8 +259,10 @@ static bool emit_window(aggregate *a, int64_t start, int32_t partition, int64_t 
     arena *mem = arena_new();
     const schema *sc = a->head.step->schema;
     store_lock(a->st);
+    store_pin(a->st, true);
     group **list = NULL;
     size_t n = 0, cap = 0;
+    bool ok = store_load_window(a->st, start, a->head.env->error);
     store_iter it = {.first_window = start, .last_window = start};
     for (group *s; (s = store_next(a->st, &it)) != NULL; list[n++] = s) {
         if (n < cap) continue;
@@ -269,7 +271,6 @@ static bool emit_window(aggregate *a, int64_t start, int32_t partition, int64_t 
         check(list != NULL);
     }
     if (n > 1) qsort_r(list, n, sizeof *list, compare_groups, a);
-    bool ok = true;
     for (size_t i = 0; ok && i < n; i++) {
         uint32_t r = out_row(a, mem, list[i], partition, offset, start);
         check(key_decode(arena_str(mem, store_key_of(a->st, list[i])), a->out->cols, sc->key_count, r, mem));
@@ -280,6 +281,7 @@ static bool emit_window(aggregate *a, int64_t start, int32_t partition, int64_t 
         store_lock(a->st);
         arena_reset(mem);
     }
+    store_pin(a->st, false);
     store_unlock(a->st);
     free(list);
     arena_free(mem);
@@ -296,7 +298,9 @@ static bool emit_closed(aggregate *a, int32_t partition, int64_t offset)
     bool ok = true;
     a->next_close = INT64_MAX;
     while (ok) {
+        store_lock(a->st);
         uint32_t n = store_windows(a->st, first, INT64_MAX, starts, ARRAY_LEN(starts));
+        store_unlock(a->st);
         uint32_t i = 0;
         for (; ok && i < n && i < ARRAY_LEN(starts) && starts[i] + a->w->size <= bound; i++)
             ok = emit_window(a, starts[i], partition, offset);

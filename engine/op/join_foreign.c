@@ -215,6 +215,8 @@ op *join_foreign_open(op_env *env, const plan *p, op *next, int side)
     f->key_type = p->inputs[1]->schema->columns[0].type;
     f->foreign = expr_compile(env->life, p->join.foreign_key, &env->expr, env->error);
     if (!f->foreign) return NULL;
+    /* The index is made from the left rows, and a change on the right looks for any of them. */
+    f->sides[0].keep.spec.resident = true;
     for (int s = 0; s < 2; s++) {
         if (!table_store_open(&f->sides[s], &f->j.base, s == 0 ? "-left" : "-right", f->j.in[s], NULL, true))
             return NULL;

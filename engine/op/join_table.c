@@ -11,14 +11,28 @@ typedef struct join_table {
     table_store sides[2]; /* stream-table: only the right one */
 } join_table;
 
+/* Loads what the rows of a chunk will look for in a side's table. */
+static bool bring_near(join_table *t, int side, chunk *c)
+{
+    table_store *rows = &t->sides[side];
+    if (store_is_whole(rows->rows)) return true;
+    str *keys = ARENA_ARRAY(c->mem, str, (size_t)c->count + 1);
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < c->count; k++) {
+        uint32_t row = chunk_row(c, k);
+        if (!(c->flags[row] & ROW_KEY_NULL)) keys[n++] = arena_str(c->mem, join_key(&t->j, c, row));
+    }
+    return table_store_near(rows, keys, n, c->mem, t->j.base.env->error);
+}
+
 /* ---- a stream's row meets the table ------------------------------------------------------------------------------- */
 
 static bool push_stream(join_table *t, chunk *c)
 {
     join *j = &t->j;
-    bool ok = true;
     store *rows = t->sides[1].rows;
     store_lock(rows);
+    bool ok = bring_near(t, 1, c);
     for (uint32_t k = 0; ok && k < c->count; k++) {
         uint32_t row = chunk_row(c, k);
         if (c->flags[row] & ROW_VALUE_NULL) continue;
@@ -39,12 +53,13 @@ static bool push_stream(join_table *t, chunk *c)
 static bool push_table_of_stream(join_table *t, chunk *c)
 {
     store_lock(t->sides[1].rows);
-    for (uint32_t k = 0; k < c->count; k++) {
+    bool ok = bring_near(t, 1, c);
+    for (uint32_t k = 0; ok && k < c->count; k++) {
         uint32_t row = chunk_row(c, k);
         if (!(c->flags[row] & ROW_KEY_NULL)) table_store_apply(&t->sides[1], c, row, NULL);
     }
     store_unlock(t->sides[1].rows);
-    return true;
+    return ok;
 }
 
 /* ---- a change of one table meets the other ------------------------------------------------------------------------- */
@@ -86,9 +101,9 @@ static bool join_change(join_table *t, int side, chunk *c, uint32_t row)
 
 static bool push_tables(join_table *t, int side, chunk *c)
 {
-    bool ok = true;
     store_lock(t->sides[0].rows);
     store_lock(t->sides[1].rows);
+    bool ok = bring_near(t, 0, c) && bring_near(t, 1, c);
     for (uint32_t k = 0; ok && k < c->count; k++) {
         uint32_t row = chunk_row(c, k);
         if (!(c->flags[row] & ROW_KEY_NULL)) ok = join_change(t, side, c, row);

@@ -6,8 +6,10 @@ static void key_cells(void *ctx, str key, cell *out, arena *mem)
 {
     keep *k = ctx;
     value *v = ARENA_ARRAY(mem, value, (size_t)k->key_count + 1);
-    check(key_decode_values(key, k->key_types, k->key_count, v, mem));
-    for (int i = 0; i < k->key_count; i++) out[i] = cell_of_value(k->key_types[i], v[i], mem);
+    /* A windowed key has its window in front of the columns: then the bytes alone are shown. */
+    bool readable = key_decode_values(key, k->key_types, k->key_count, v, mem);
+    for (int i = 0; i < k->key_count; i++)
+        out[i] = readable ? cell_of_value(k->key_types[i], v[i], mem) : (cell){.kind = CELL_NULL};
 }
 
 static bool key_bytes(void *ctx, const cell *cells, buf *out)
@@ -215,4 +217,23 @@ bool table_store_view(const table_store *t, const void *state, chunk *c, uint32_
 const table_row *table_store_get(table_store *t, str key)
 {
     return store_get(t->rows, key, 0, store_hash(key, 0));
+}
+
+bool table_store_near(table_store *t, const str *keys, uint32_t count, arena *mem, diag *d)
+{
+    uint64_t *hashes = ARENA_ARRAY(mem, uint64_t, (size_t)count + 1);
+    for (uint32_t i = 0; i < count; i++) hashes[i] = store_hash(keys[i], 0);
+    return store_prefetch(t->rows, keys, NULL, hashes, count, d);
+}
+
+bool table_store_near_rows(table_store *t, const chunk *c, diag *d)
+{
+    if (store_is_whole(t->rows)) return true;
+    str *keys = ARENA_ARRAY(c->mem, str, (size_t)c->count + 1);
+    for (uint32_t k = 0; k < c->count; k++) {
+        buf_clear(&t->key);
+        key_encode(c->cols, t->schema->key_count, chunk_row(c, k), &t->key);
+        keys[k] = arena_str(c->mem, buf_str(&t->key));
+    }
+    return table_store_near(t, keys, c->count, c->mem, d);
 }

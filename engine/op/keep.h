@@ -57,6 +57,14 @@ bool table_store_apply(table_store *t, chunk *c, uint32_t row, vec *old);
 /* Puts a row's value columns and envelope into row `row` of a chunk of the table's schema; true. */
 bool table_store_view(const table_store *t, const void *state, chunk *c, uint32_t row);
 
+/*
+ * Loads the rows of the keys that come next, all in one read. The keys are hashed here; `mem` holds what that takes.
+ * False with *d set when the database fails.
+ */
+bool table_store_near(table_store *t, const str *keys, uint32_t count, arena *mem, diag *d);
+/* The same for the keys of a chunk's selected rows, as table_store_apply takes them. */
+bool table_store_near_rows(table_store *t, const chunk *c, diag *d);
+
 /* The row of a key, or NULL. */
 const table_row *table_store_get(table_store *t, str key);
 

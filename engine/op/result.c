@@ -12,9 +12,10 @@ static bool result_push(op *o, int side, chunk *c)
 {
     result *x = (result *)o;
     store_lock(x->rows.rows);
-    for (uint32_t k = 0; k < c->count; k++) table_store_apply(&x->rows, c, chunk_row(c, k), NULL);
+    bool ok = table_store_near_rows(&x->rows, c, o->env->error);
+    for (uint32_t k = 0; ok && k < c->count; k++) table_store_apply(&x->rows, c, chunk_row(c, k), NULL);
     store_unlock(x->rows.rows);
-    return op_emit(o, c);
+    return ok && op_emit(o, c);
 }
 
 static bool result_view(const op *o, const void *state, uint32_t i, chunk *c, uint32_t row)

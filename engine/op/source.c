@@ -274,14 +274,16 @@ io_status source_fill(source *s)
 /* ---- handing out ------------------------------------------------------------------------------------------------ */
 
 /* A table's rows go through the store, which knows what they replace. */
-static void materialize(source *s, chunk *c)
+static bool materialize(source *s, chunk *c)
 {
     store_lock(s->table->rows);
-    for (uint32_t k = 0; k < c->count; k++) {
+    bool ok = table_store_near_rows(s->table, c, s->base.env->error);
+    for (uint32_t k = 0; ok && k < c->count; k++) {
         uint32_t row = chunk_row(c, k);
         if (table_store_apply(s->table, c, row, s->needs_old ? c->old : NULL)) c->flags[row] &= (uint8_t)~ROW_OLD_NULL;
     }
     store_unlock(s->table->rows);
+    return ok;
 }
 
 bool source_push(source *s, int64_t limit)
@@ -303,8 +305,7 @@ bool source_push(source *s, int64_t limit)
         /* What has been pushed is consumed, with the holes and bad records before it. */
         position_of(s, s->batch.partition)->offset = all->offset[chunk_row(all, to)];
     }
-    if (s->table) materialize(s, c);
-    bool ok = op_emit(&s->base, c);
+    bool ok = (!s->table || materialize(s, c)) && op_emit(&s->base, c);
     if (last) finish_batch(s);
     return ok;
 }
