@@ -227,9 +227,9 @@ static task_status finish(task *t)
  * On the way to a boundary: sources are not touched; exchanges are emptied once every sender has arrived; what is held
  * back goes on; then the task has arrived.
  */
-static task_status step_to_boundary(task *t)
+static task_status step_to_boundary(task *t, int64_t generation)
 {
-    if (t->at_boundary) return TASK_BLOCKED;
+    if (t->arrived == generation) return TASK_BLOCKED;
     bool complete = true;
     for (int i = 0; i < t->input_count; i++) {
         input *in = &t->inputs[i];
@@ -246,13 +246,15 @@ static task_status step_to_boundary(task *t)
     if (!complete) return TASK_BLOCKED;
     if (!t->done && !flush(t)) return fail(t);
     if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    t->arrived = generation;
     query_reached_boundary(t->q, t);
     return TASK_MORE;
 }
 
 static task_status step(task *t)
 {
-    if (atomic_load_explicit(&t->q->draining, memory_order_acquire)) return step_to_boundary(t);
+    int64_t draining = atomic_load_explicit(&t->q->draining, memory_order_acquire);
+    if (draining != 0) return step_to_boundary(t, draining);
     if (t->done) return TASK_DONE;
     if (t->ended) return finish(t);
     if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
