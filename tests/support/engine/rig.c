@@ -8,8 +8,10 @@
 static void log_event(io_proclog *p, const proclog_event *e)
 {
     rig *r = container_of(p, rig, proclog);
+    pthread_mutex_lock(&r->lock);
     buf_printf(&r->log, "%d %.*s/%d@%lld %.*s\n", (int)e->kind, STR_ARG(e->topic), e->partition, (long long)e->offset,
                STR_ARG(e->message));
+    pthread_mutex_unlock(&r->lock);
 }
 
 static io_status feed_read(io_feed *base, int in, uint32_t max, io_batch *out, diag *d)
@@ -155,6 +157,7 @@ rig *rig_new(void)
     r->sink.ops = rig_sink_ops();
     r->proclog.event = log_event;
     r->generation = 1;
+    check(pthread_mutex_init(&r->lock, NULL) == 0);
     r->options = (query_options){
         .id = STR("CSAS_OUT_1"),
         .single_task = true,

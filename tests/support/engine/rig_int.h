@@ -2,6 +2,8 @@
 #ifndef TESTS_SUPPORT_ENGINE_RIG_INT_H
 #define TESTS_SUPPORT_ENGINE_RIG_INT_H
 
+#include <pthread.h>
+
 #include "tests/support/engine/rig.h"
 
 enum { RIG_PARTITIONS = 8 };
@@ -59,6 +61,7 @@ struct rig {
     int change_count, change_cap;
     rig_crash crash;
     bool crashed, blocked;
+    pthread_mutex_t lock; /* tests with threads: the sink and the log are called by several tasks */
 };
 
 /* A changelog record of a decided generation. */

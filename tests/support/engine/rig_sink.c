@@ -25,6 +25,7 @@ static io_status sink_append(io_sink *s, int output, const io_out *records, uint
     rig *r = rig_of(s);
     if (r->blocked) return IO_BLOCKED;
     if (r->crashed) return IO_FAILED;
+    pthread_mutex_lock(&r->lock);
     rig_topic_data *t = rig_topic_of(r, r->out_topic);
     for (uint32_t i = 0; i < count; i++) {
         io_record rec = {.key = arena_str(r->mem, records[i].key),
@@ -36,16 +37,21 @@ static io_status sink_append(io_sink *s, int output, const io_out *records, uint
         check(p < t->partitions);
         rig_append(r, t, p, rec)->generation = r->generation;
     }
+    pthread_mutex_unlock(&r->lock);
     return IO_OK;
 }
 
 static void sink_freeze(io_sink *s, int64_t generation)
 {
-    rig_of(s)->generation = generation + 1;
+    rig *r = rig_of(s);
+    pthread_mutex_lock(&r->lock);
+    r->generation = generation + 1;
+    pthread_mutex_unlock(&r->lock);
 }
 
 static void resolve(rig *r, int64_t generation, bool commit)
 {
+    pthread_mutex_lock(&r->lock);
     rig_topic_data *t = rig_topic_of(r, r->out_topic);
     for (int i = 0; i < t->count; i++) {
         rig_record *x = &t->records[i];
@@ -53,13 +59,16 @@ static void resolve(rig *r, int64_t generation, bool commit)
         if (commit && x->generation <= generation) x->committed = true;
         if (!commit && (generation < 0 || x->generation == generation)) x->aborted = true;
     }
+    pthread_mutex_unlock(&r->lock);
 }
 
 static bool sink_prepare(io_sink *s, int64_t generation, const io_output_position **out, int *count, diag *d)
 {
     rig *r = rig_of(s);
     if (r->crash == RIG_CRASH_BEFORE_PREPARE) return died(r, d);
+    pthread_mutex_lock(&r->lock);
     io_output_position *p = ARENA_NEW(r->mem, io_output_position);
+    pthread_mutex_unlock(&r->lock);
     *p = (io_output_position){.topic = r->out_topic, .producer_id = 1000 + generation % 2};
     *out = p;
     *count = 1;
