@@ -213,6 +213,8 @@ static void zstd_open(expander *e)
 
 bool expander_open(expander *e, batch_codec codec, const void *in, size_t n, uint64_t limit, diag *d)
 {
+    /* No bytes may come as NULL, to which C lets nobody add even 0. */
+    if (n == 0) in = "";
     *e = (expander){.codec = codec, .in = in, .in_end = (const uint8_t *)in + n, .left = limit};
     switch (codec) {
     case CODEC_NONE: return true;

@@ -24,14 +24,23 @@ static str slice(wire_in *in, bool four_bytes, bool nullable)
     return p ? str_of((const char *)p, (size_t)n) : WIRE_NULL;
 }
 
+/* Names are kept as terminated strings: two that differ only behind a zero byte would become one. */
+static str text(wire_in *in, bool nullable)
+{
+    str s = slice(in, false, nullable);
+    if (s.n == 0 || !memchr(s.p, 0, s.n)) return s;
+    in->r.failed = true;
+    return WIRE_NULL;
+}
+
 str wire_str(wire_in *in)
 {
-    return slice(in, false, false);
+    return text(in, false);
 }
 
 str wire_nstr(wire_in *in)
 {
-    return slice(in, false, true);
+    return text(in, true);
 }
 
 str wire_blob(wire_in *in)

@@ -68,7 +68,10 @@ static inline bool wire_bool(wire_in *in)
     return read_u8(&in->r) != 0;
 }
 
-/* A string that may not be null; never returns a NULL pointer unless the read failed. */
+/*
+ * A string that may not be null; never returns a NULL pointer unless the read failed. One with a zero byte in it fails
+ * the read, which no client sends.
+ */
 str wire_str(wire_in *in);
 /* A string that may be null: p == NULL then. */
 str wire_nstr(wire_in *in);

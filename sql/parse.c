@@ -78,6 +78,13 @@ static uint32_t first_token(str source, uint32_t pos)
     return t.start;
 }
 
+/* From a first token to what follows the last: only the end can hold space (the token may be a stray control byte). */
+static str statement_text(str source, uint32_t start, uint32_t end)
+{
+    while (end > start + 1 && (uint8_t)source.p[end - 1] <= ' ') end--;
+    return (str){source.p + start, end - start};
+}
+
 static parse_result *add_result(arena *a, parse_results *r, parse_result one)
 {
     r->items = build_grow(a, r->items, r->n, sizeof *r->items);
@@ -134,7 +141,7 @@ parse_results parse_sql(arena *a, str source, unsigned flags)
         if ((flags & PARSE_NO_SEMICOLON) != 0 && ok) token_close(a, &t);
         parse_result r = parse_statement(a, source, flags, &t, ok, &d);
         r.offset = start;
-        r.text = str_trim((str){source.p + start, pos - start});
+        r.text = statement_text(source, start, pos);
         if (r.stmt != NULL) set_text((ast_stmt *)r.stmt, source, start + (uint32_t)r.text.n);
         add_result(a, &results, r);
     }
@@ -187,7 +194,7 @@ bool parse_split(arena *a, str source, unsigned flags, parse_results *out, diag 
             diag_at(d, token_span(t.items[t.n - 1]), DIAG_SYNTAX, "Syntax Error\nmissing ';' at '<EOF>'");
             return diag_hint(d, "A statement ends with ;");
         }
-        str text = str_trim((str){source.p + start, pos - start});
+        str text = statement_text(source, start, pos);
         add_result(a, out, (parse_result){.text = text, .offset = start});
     }
 }
