@@ -136,6 +136,31 @@ format: ## format every source file with clang-format 14
 asan tsan ubsan: ## build the program and run the unit tests under a sanitizer
 	$(Q)$(MAKE) MODE=$@ $(BUILD)/$@/weir check-unit
 
+# ---- fuzzing: one libFuzzer program for each tests/fuzz/fuzz_*.c ------------------------------------------------
+
+FUZZ_SECONDS ?= 10
+FUZZ_CANARY := $(O)/fuzz/fuzz_canary
+FUZZ_PROGRAMS := $(filter-out $(FUZZ_CANARY),$(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)))
+
+# What several targets share, in an archive so that each takes what it needs.
+$(O)/lib/fuzz.a: $(patsubst %.c,$(O)/obj/%.o,$(filter-out $(wildcard tests/fuzz/fuzz_*.c),$(wildcard tests/fuzz/*.c)))
+	$(Q)mkdir -p $(@D); rm -f $@; ar rcsD $@ $^
+
+$(O)/fuzz/%: $(O)/obj/tests/fuzz/%.o $(O)/lib/fuzz.a $(call archives,server)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+.PHONY: fuzz fuzz-canary fuzz-programs
+ifeq ($(MODE),fuzz)
+fuzz-programs: $(FUZZ_PROGRAMS)
+fuzz: $(FUZZ_PROGRAMS)
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $^
+fuzz-canary: $(FUZZ_CANARY)
+	$(Q)tests/fuzz/run --canary $^
+else
+fuzz fuzz-canary fuzz-programs: ## run every fuzz target for FUZZ_SECONDS (10); test the rig; only build
+	$(Q)$(MAKE) MODE=fuzz $@
+endif
+
 .PHONY: install
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
