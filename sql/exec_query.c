@@ -371,6 +371,23 @@ static bool explain_running(execution *x, const catalog_query *q)
     return true;
 }
 
+/* A pull query of a table has no plan of steps: what it looks up, and what it makes of it. */
+static bool explain_pull(execution *x, const planned_pull *pull)
+{
+    sql_explain *e = &x->out->result.explain;
+    buf b = {0};
+    str *names = ARENA_ARRAY(x->a, str, 1);
+    sql_print_pull(pull, &b);
+    names[0] = pull->src->name;
+    e->tree = arena_str(x->a, buf_str(&b));
+    e->schema = pull->schema;
+    e->sources = names;
+    e->source_count = 1;
+    x->out->result.kind = RESULT_EXPLAIN;
+    buf_free(&b);
+    return true;
+}
+
 static bool explain_statement(execution *x, const ast_stmt *inner)
 {
     const ast_query *q = ast_stmt_query(inner);
@@ -383,9 +400,11 @@ static bool explain_statement(execution *x, const ast_stmt *inner)
     bool ok = inner->kind == AST_STMT_QUERY         ? exec_select(&y)
               : inner->kind == AST_STMT_INSERT_INTO ? exec_insert_select(&y)
                                                     : exec_create_as(&y);
+    if (ok && trial.result.kind == RESULT_PULL && !trial.result.pull->stream) return explain_pull(x, trial.result.pull);
     if (ok && trial.result.kind == RESULT_PULL) {
-        catalog_unref(trial.after);
-        return diag_at(x->d, inner->at, DIAG_UNSUPPORTED, "EXPLAIN of a pull query is not supported yet.");
+        fill_explain(x, trial.result.pull->push, &x->out->result.explain);
+        x->out->result.kind = RESULT_EXPLAIN;
+        return true;
     }
     const plan *root = ok && trial.result.push ? trial.result.push->root : NULL;
     const catalog_query *made = NULL;

@@ -1,6 +1,7 @@
 /* The operator tree of a plan as text, from the sink down to the sources. */
 #include "base/check.h"
 #include "engine/func/registry.h"
+#include "engine/query.h"
 #include "sql/format_rules.h"
 #include "sql/scope.h"
 #include "sql/sql.h"
@@ -282,4 +283,27 @@ static void print_step(const plan *p, int depth, buf *out)
 void sql_print_plan(const plan *root, buf *out)
 {
     print_step(root, 0, out);
+}
+
+void sql_print_pull(const planned_pull *pull, buf *out)
+{
+    const schema *s = pull->src->schema;
+    const pull_request *r = pull->request;
+    buf_add_z(out, "> [ PROJECT ]: ");
+    print_list(pull->exprs, pull->count, s, out);
+    if (pull->limit >= 0) buf_printf(out, " LIMIT %lld", (long long)pull->limit);
+    buf_add_z(out, "\n");
+    if (pull->filter) {
+        buf_add_z(out, "  > [ FILTER ]: ");
+        sql_print_plan_expr(pull->filter, s, out);
+        buf_add_z(out, "\n  ");
+    }
+    buf_add_z(out, "  > ");
+    if (r->kind == PULL_KEYS)
+        buf_printf(out, "[ KEY LOOKUP ] of %d key%s", r->key_count, r->key_count == 1 ? "" : "s");
+    else
+        buf_add_z(out, r->kind == PULL_RANGE ? "[ RANGE SCAN ]" : "[ TABLE SCAN ]");
+    buf_printf(out, " in %.*s, kept by %.*s | Schema: ", STR_ARG(pull->src->name), STR_ARG(pull->query_id));
+    schema_print(s, out);
+    buf_add_char(out, '\n');
 }

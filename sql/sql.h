@@ -92,7 +92,7 @@ typedef struct sql_print {
 /* EXPLAIN: a plan, of a running query (then `query` is set) or of a statement. */
 typedef struct sql_explain {
     const catalog_query *query;
-    const plan *plan;
+    const plan *plan; /* NULL: a pull query of a table */
     str tree; /* the operator tree as text */
     const schema *schema;
     const str *sources;
@@ -144,6 +144,8 @@ bool sql_execute(arena *a, const catalog *c, sql_session *session, const sql_env
 
 /* The operator tree of a plan as text, one step a line: what EXPLAIN shows. */
 void sql_print_plan(const plan *root, buf *out);
+/* The same for a pull query of a table. */
+void sql_print_pull(const planned_pull *pull, buf *out);
 /* One expression of a plan as SQL over the names of the schema. */
 void sql_print_plan_expr(const expr *e, const schema *s, buf *out);
 

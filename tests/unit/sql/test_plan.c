@@ -310,6 +310,8 @@ TEST(explain_shows_the_tree)
     world_run(w, "EXPLAIN SELECT ID FROM S EMIT CHANGES;");
     world_run(w, "EXPLAIN CREATE STREAM E AS SELECT ID, V FROM S;");
     ck_assert(w->out.after == NULL && w->out.effect_count == 0 && w->out.result.explain.plan != NULL);
+    world_run(w, "EXPLAIN SELECT N FROM O0 WHERE NAME IN ('a', 'b');");
+    ck_assert_ptr_nonnull(strstr(w->out.result.explain.tree.p, "[ KEY LOOKUP ] of 2 keys in O0, kept by CTAS_O0_0"));
     world_refuses(w, "EXPLAIN NOPE;", "does not exist", "NOPE");
 }
 
