@@ -285,17 +285,17 @@ void sql_print_plan(const plan *root, buf *out)
     print_step(root, 0, out);
 }
 
-void sql_print_pull(const planned_pull *pull, buf *out)
+void sql_print_pull(const planned_pull *p, buf *out)
 {
-    const schema *s = pull->src->schema;
-    const pull_request *r = pull->request;
+    const schema *s = p->src->schema;
+    const pull_request *r = p->request;
     buf_add_z(out, "> [ PROJECT ]: ");
-    print_list(pull->exprs, pull->count, s, out);
-    if (pull->limit >= 0) buf_printf(out, " LIMIT %lld", (long long)pull->limit);
+    print_list(p->exprs, p->count, s, out);
+    if (p->limit >= 0) buf_printf(out, " LIMIT %lld", (long long)p->limit);
     buf_add_z(out, "\n");
-    if (pull->filter) {
+    if (p->filter) {
         buf_add_z(out, "  > [ FILTER ]: ");
-        sql_print_plan_expr(pull->filter, s, out);
+        sql_print_plan_expr(p->filter, s, out);
         buf_add_z(out, "\n  ");
     }
     buf_add_z(out, "  > ");
@@ -303,7 +303,7 @@ void sql_print_pull(const planned_pull *pull, buf *out)
         buf_printf(out, "[ KEY LOOKUP ] of %d key%s", r->key_count, r->key_count == 1 ? "" : "s");
     else
         buf_add_z(out, r->kind == PULL_RANGE ? "[ RANGE SCAN ]" : "[ TABLE SCAN ]");
-    buf_printf(out, " in %.*s, kept by %.*s | Schema: ", STR_ARG(pull->src->name), STR_ARG(pull->query_id));
+    buf_printf(out, " in %.*s, kept by %.*s | Schema: ", STR_ARG(p->src->name), STR_ARG(p->query_id));
     schema_print(s, out);
     buf_add_char(out, '\n');
 }
