@@ -114,7 +114,7 @@ static void consume(http_conn *c, size_t n)
 
 static str pending_input(const http_conn *c)
 {
-    return str_of(c->in.data + c->in_pos, c->in.len - c->in_pos);
+    return c->in.data ? str_of(c->in.data + c->in_pos, c->in.len - c->in_pos) : (str){0};
 }
 
 /* RFC 7540 3.2: answers 101 and goes on as HTTP/2, the request at hand being stream 1. */
@@ -276,7 +276,7 @@ void http_conn_eof(http_conn *c)
 str http_conn_output(http_conn *c)
 {
     if (c->out_pos == c->out.len && c->h2) return http2_output(c);
-    return str_of(c->out.data + c->out_pos, c->out.len - c->out_pos);
+    return c->out.data ? str_of(c->out.data + c->out_pos, c->out.len - c->out_pos) : (str){0};
 }
 
 void http_conn_sent(http_conn *c, size_t n)
