@@ -1,9 +1,9 @@
 /*
  * engine/exchange.h - rows on their way to the partition of their new key, inside one process.
  *
- * One exchange connects all tasks of a stage with all tasks of the next. Every target partition has a queue of chunks, each in an arena of its
- * own; rows of one sender keep their order. A queue never refuses: a sender that finds it beyond its bound takes no more input until it
- * has shrunk. Any thread; a queue's lock is taken once per chunk.
+ * One exchange connects all tasks of a stage with all tasks of the next. Every target partition has a queue of chunks,
+ * each in an arena of its own; rows of one sender keep their order. A queue never refuses: a sender that finds it
+ * beyond its bound takes no more input until it has shrunk. Any thread; a queue's lock is taken once per chunk.
  */
 #ifndef ENGINE_EXCHANGE_H
 #define ENGINE_EXCHANGE_H
@@ -22,6 +22,7 @@ typedef struct exchange_rows {
 exchange *exchange_new(int partitions, uint32_t rows_max, void (*wake)(void *ctx, int partition), void *ctx);
 void exchange_free(exchange *x);
 
+/* How many queues it has. */
 int exchange_partitions(const exchange *x);
 
 /* Copies the selected rows of a chunk into a partition's queue. */

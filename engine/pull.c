@@ -1,8 +1,8 @@
 /*
  * engine/pull.c - pull reads: a store's rows seen through the projections and filters behind it.
  *
- * A reader compiles those steps for itself, as programs belong to one thread. Rows are copied under the store's lock and
- * computed after it.
+ * A reader compiles those steps for itself, as programs belong to one thread. Rows are copied under the store's lock
+ * and computed after it.
  */
 #include "engine/query_impl.h"
 #include "engine/rowcode.h"
@@ -97,7 +97,8 @@ const schema *pull_schema(const pull *p)
     return p->q->root->schema;
 }
 
-/* ---- rows from a store -------------------------------------------------------------------------------------------- */
+/* ---- rows from a store --------------------------------------------------------------------------------------------
+ */
 
 /* A read over one store: rows gather in `out`. */
 typedef struct reading {
@@ -228,7 +229,8 @@ static bool read_store(reading *x)
     return !diag_is_set(x->error);
 }
 
-/* ---- the steps behind ----------------------------------------------------------------------------------------------- */
+/* ---- the steps behind -----------------------------------------------------------------------------------------------
+ */
 
 static chunk *run_steps(pull *p, chunk *c)
 {

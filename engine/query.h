@@ -65,11 +65,13 @@ void query_free(query *q);
 /* Fails early: would query_new accept this plan? Needs no feeds. */
 bool query_check(const plan *root, diag *d);
 
+/* The id of the options, and how many stages the plan was cut into. */
 str query_id(const query *q);
 int query_stages(const query *q);
 /* The inputs of all stages. */
 int query_inputs(const query *q, const query_input **out);
 
+/* The tasks, stage by stage, and what each works on. */
 int query_task_count(const query *q);
 task *query_task(query *q, int index);
 int task_stage(const task *t);
@@ -165,8 +167,8 @@ const schema *pull_schema(const pull *p);
 
 /*
  * Reads; calls row chunks into emit(ctx, chunk) until it returns false. Rows of one key come in order of window start.
- * Any thread, beside running tasks: a keyed read locks a store for its lookups; a range or a scan locks it while it copies
- * the rows that match, so that the task waits for that long.
+ * Any thread, beside running tasks: a keyed read locks a store for its lookups; a range or a scan locks it while it
+ * copies the rows that match, so that the task waits for that long.
  */
 bool pull_read(pull *p, const pull_request *r, bool (*emit)(void *ctx, const chunk *rows), void *ctx, diag *d);
 

@@ -1,7 +1,8 @@
 /*
  * engine/query_changes.c - a generation's changes as records of a changelog, and their replay.
  *
- * A row's bytes are its flags, time, sequence and cells. Numbers (stream times) travel as rows of a store without a name.
+ * A row's bytes are its flags, time, sequence and cells. Numbers (stream times) travel as rows of a store without a
+ * name.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /*
  * engine/query_impl.h - the inside of a running query: stages, tasks, the commit in flight.
  *
- * Internal to engine/query*.c, engine/task.c and engine/pull.c. `lock` guards the commit's state and the error; operators and inputs
- * belong to their task.
+ * Internal to engine/query*.c, engine/task.c and engine/pull.c. `lock` guards the commit's state and the error;
+ * operators and inputs belong to their task.
  */
 #ifndef ENGINE_QUERY_IMPL_H
 #define ENGINE_QUERY_IMPL_H

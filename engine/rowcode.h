@@ -1,8 +1,8 @@
 /*
  * engine/rowcode.h - rows and keys as bytes: what stores, sessions and joins keep of a chunk, and cells for databases.
  *
- * Pure functions; the caller says where the bytes go. A key's bytes order as its columns do (numbers by value, text by bytes), so that sorted
- * writes and ranges follow the primary key.
+ * Pure functions; the caller says where the bytes go. A key's bytes order as its columns do (numbers by value, text by
+ * bytes), so that sorted writes and ranges follow the primary key.
  */
 #ifndef ENGINE_ROWCODE_H
 #define ENGINE_ROWCODE_H

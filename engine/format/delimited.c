@@ -1,8 +1,8 @@
 /*
  * engine/format/delimited.c - DELIMITED: CSV as commons-csv's DEFAULT format reads and writes it (reference F7, V5).
  *
- * Quotes enclose a field when they are its first character; a doubled quote stands for one; only the first record of the bytes counts. Fields are
- * quoted on writing when they must be: see `must_quote`.
+ * Quotes enclose a field when they are its first character; a doubled quote stands for one; only the first record of
+ * the bytes counts. Fields are quoted on writing when they must be: see `must_quote`.
  */
 #include "base/base64.h"
 #include "base/dtoa.h"
@@ -168,9 +168,9 @@ void delimited_format_read(format_codec *f, const io_record *records, uint32_t c
 }
 
 /*
- * commons-csv's minimal quoting: what holds a delimiter, quote or line end; what ends with a character up to the space; what begins
- * with a control character, '#', or (in the first column) with anything but a letter, a digit or a byte of 0x80 and above; the empty
- * first column.
+ * commons-csv's minimal quoting: what holds a delimiter, quote or line end; what ends with a character up to the space;
+ * what begins with a control character, '#', or (in the first column) with anything but a letter, a digit or a byte of
+ * 0x80 and above; the empty first column.
  */
 static bool must_quote(str s, char delimiter, bool first)
 {

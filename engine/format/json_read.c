@@ -1,8 +1,9 @@
 /*
  * engine/format/json_read.c - JSON records into columns: the hot path of most queries.
  *
- * Producers write the fields of a topic in one order, so the reader predicts: it remembers which name stood at each place of the last
- * record and what it meant, and compares one name there before it searches. Scalars go into the vectors without being boxed.
+ * Producers write the fields of a topic in one order, so the reader predicts: it remembers which name stood at each
+ * place of the last record and what it meant, and compares one name there before it searches. Scalars go into the
+ * vectors without being boxed.
  */
 #include "base/json.h"
 #include "engine/format/json_value.h"

@@ -1,5 +1,6 @@
 /*
- * engine/format/json_value.c - one JSON value by the rules of a SQL type (reference V2, V3): scalars, nested data, messages.
+ * engine/format/json_value.c - one JSON value by the rules of a SQL type (reference V2, V3): scalars, nested data,
+ * messages.
  */
 #include "engine/format/json_value.h"
 

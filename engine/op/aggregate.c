@@ -1,9 +1,9 @@
 /*
  * engine/op/aggregate.c - GROUP BY: plain and over TUMBLING and HOPPING windows, on streams and on tables.
  *
- * Rows are gathered into slots (a row and one of its windows); a full set of slots goes through the store together: keys are hashed, cache
- * lines fetched, states found, and then each call adds all its rows in one loop. Where every change is emitted, slots are done one by
- * one. With EMIT FINAL (a suppress step above) only closed windows leave.
+ * Rows are gathered into slots (a row and one of its windows); a full set of slots goes through the store together:
+ * keys are hashed, cache lines fetched, states found, and then each call adds all its rows in one loop. Where every
+ * change is emitted, slots are done one by one. With EMIT FINAL (a suppress step above) only closed windows leave.
  */
 #include "engine/op/aggregate.h"
 
@@ -245,7 +245,8 @@ static inline bool add_slot(aggregate *a, chunk *c, uint32_t row, uint32_t key_a
     return true;
 }
 
-/* ---- EMIT FINAL --------------------------------------------------------------------------------------------------- */
+/* ---- EMIT FINAL ---------------------------------------------------------------------------------------------------
+ */
 
 /* Emits the windows that stream time has closed, oldest first, keys in order of their bytes. */
 static int compare_groups(const void *x, const void *y, void *ctx)
@@ -315,7 +316,8 @@ static bool emit_closed(aggregate *a, int32_t partition, int64_t offset)
     return ok;
 }
 
-/* ---- push --------------------------------------------------------------------------------------------------------- */
+/* ---- push ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Slots for the windows that a row falls into; closed ones are late. */
 static bool add_windows(aggregate *a, chunk *c, uint32_t row)

@@ -1,5 +1,6 @@
 /*
- * engine/op/explode.c - table functions in the SELECT list: one row in, as many out as the longest collection has items.
+ * engine/op/explode.c - table functions in the SELECT list: one row in, as many out as the longest collection has
+ * items.
  *
  * Several functions run in lockstep; the shorter ones are padded with NULL; without any item the row vanishes
  * (reference 3.12).

@@ -57,8 +57,8 @@ static bool filter_table(filter *f, chunk *c)
     for (uint32_t k = 0; k < c->count; k++) {
         uint32_t row = chunk_row(c, k);
         /*
-         * Where nothing upstream keeps the rows, an earlier row may have passed: then a tombstone too many does no harm,
-         * and one too few would leave a row behind.
+         * Where nothing upstream keeps the rows, an earlier row may have passed: then a tombstone too many does no
+         * harm, and one too few would leave a row behind.
          */
         bool unknown = !f->old_known && (c->flags[row] & ROW_OLD_NULL);
         if (pass[row] == 0 && !unknown) continue;

@@ -29,8 +29,8 @@ void join_close(join *j);
 str join_key(join *j, const chunk *c, uint32_t row);
 
 /*
- * The next row of the output chunk, all values NULL, with the envelope and key of row `row` of `c`. Emits what is full before; UINT32_MAX: that
- * failed.
+ * The next row of the output chunk, all values NULL, with the envelope and key of row `row` of `c`. Emits what is full
+ * before; UINT32_MAX: that failed.
  */
 uint32_t join_row(join *j, const chunk *c, uint32_t row);
 /* The same with a key from its bytes (without a window). */
@@ -42,6 +42,7 @@ void join_put_bytes(join *j, int side, str bytes, uint32_t out, bool old, arena 
 /* Emits the rows that are there. */
 bool join_emit(join *j);
 
+/* The kinds of join; each as join_open says. */
 op *join_table_open(op_env *env, const plan *p, op *next, int side);
 op *join_stream_open(op_env *env, const plan *p, op *next, int side);
 op *join_foreign_open(op_env *env, const plan *p, op *next, int side);

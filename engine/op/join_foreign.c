@@ -1,8 +1,8 @@
 /*
  * engine/op/join_foreign.c - table-table joins on a left expression that is the right table's key (reference J8).
  *
- * Both sides are kept by their keys; an index from right keys to the left keys that name them is made from the left side. One task does all of
- * it, so a left change and the right change that it races with have one order.
+ * Both sides are kept by their keys; an index from right keys to the left keys that name them is made from the left
+ * side. One task does all of it, so a left change and the right change that it races with have one order.
  */
 #include <stdlib.h>
 

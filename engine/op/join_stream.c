@@ -1,9 +1,9 @@
 /*
  * engine/op/join_stream.c - stream-stream joins within a time window (reference J1 to J4, J13, J16).
  *
- * Each side keeps its rows by key and time. A row is kept, then meets the rows of the other side that lie within the window. In an outer join a row
- * without a partner gives its NULLs at once when GRACE was not given or the window has closed already; otherwise it waits, and
- * leaves when stream time (of both sides) has passed its window and grace.
+ * Each side keeps its rows by key and time. A row is kept, then meets the rows of the other side that lie within the
+ * window. In an outer join a row without a partner gives its NULLs at once when GRACE was not given or the window has
+ * closed already; otherwise it waits, and leaves when stream time (of both sides) has passed its window and grace.
  */
 #include <stdlib.h>
 
@@ -27,7 +27,8 @@ typedef struct join_stream {
     uint32_t heap_count, heap_cap;
 } join_stream;
 
-/* ---- rows that wait ------------------------------------------------------------------------------------------------- */
+/* ---- rows that wait -------------------------------------------------------------------------------------------------
+ */
 
 static bool earlier(const waiting *a, const waiting *b)
 {
@@ -145,7 +146,8 @@ static bool emit_waiting(join_stream *s, const chunk *c, uint32_t row)
     return ok;
 }
 
-/* ---- a row arrives ---------------------------------------------------------------------------------------------------- */
+/* ---- a row arrives
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool emit_pair(join_stream *s, int side, const chunk *c, uint32_t row, const bucket_item *x)
 {

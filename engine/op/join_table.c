@@ -1,8 +1,8 @@
 /*
  * engine/op/join_table.c - stream-table and table-table joins on the key (reference J5 to J7, J13).
  *
- * A stream's row looks up the table as it is now. In a table-table join each side is kept here, so that a change knows its
- * old side whatever its source keeps.
+ * A stream's row looks up the table as it is now. In a table-table join each side is kept here, so that a change knows
+ * its old side whatever its source keeps.
  */
 #include "engine/op/join.h"
 
@@ -25,7 +25,8 @@ static bool bring_near(join_table *t, int side, chunk *c)
     return table_store_near(rows, keys, n, c->mem, t->j.base.env->error);
 }
 
-/* ---- a stream's row meets the table ------------------------------------------------------------------------------- */
+/* ---- a stream's row meets the table -------------------------------------------------------------------------------
+ */
 
 static bool push_stream(join_table *t, chunk *c)
 {
@@ -62,7 +63,8 @@ static bool push_table_of_stream(join_table *t, chunk *c)
     return ok;
 }
 
-/* ---- a change of one table meets the other ------------------------------------------------------------------------- */
+/* ---- a change of one table meets the other -------------------------------------------------------------------------
+ */
 
 static bool join_change(join_table *t, int side, chunk *c, uint32_t row)
 {

@@ -17,8 +17,9 @@ typedef struct keep {
 } keep;
 
 /*
- * Opens the store of an operator: `suffix` is added to the step's context. Keys are the schema's key columns; `nullable_keys`: a key column may
- * be NULL. The codec's row functions and state_size are set in k->spec before. NULL with env->error set.
+ * Opens the store of an operator: `suffix` is added to the step's context. Keys are the schema's key columns;
+ * `nullable_keys`: a key column may be NULL. The codec's row functions and state_size are set in k->spec before. NULL
+ * with env->error set.
  */
 store *keep_open(keep *k, op *o, const char *suffix, const schema *s, bool nullable_keys, store_shape shape,
                  const store_column *columns, int column_count, const char *detail);
@@ -49,8 +50,8 @@ bool table_store_open(table_store *t, op *o, const char *suffix, const schema *s
 void table_store_close(table_store *t);
 
 /*
- * Applies the new side of a row of a chunk. When the key had a row, its columns are put into `old` (copied to c->mem) and true is returned. The
- * store's lock is held by the caller.
+ * Applies the new side of a row of a chunk. When the key had a row, its columns are put into `old` (copied to c->mem)
+ * and true is returned. The store's lock is held by the caller.
  */
 bool table_store_apply(table_store *t, chunk *c, uint32_t row, vec *old);
 

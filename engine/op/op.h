@@ -1,9 +1,10 @@
 /*
  * engine/op/op.h - operators: what a task pushes chunks through.
  *
- * An operator belongs to one task and lives in its arena. A push hands over a chunk; the receiver may change its selection and flags. Columns
- * that an operator makes go into the chunk's arena, which is reset when the chunk has gone all the way. A push is never refused: what
- * cannot leave (a full exchange, a slow sink) waits in the last operator, and the task takes no input until it is gone.
+ * An operator belongs to one task and lives in its arena. A push hands over a chunk; the receiver may change its
+ * selection and flags. Columns that an operator makes go into the chunk's arena, which is reset when the chunk has gone
+ * all the way. A push is never refused: what cannot leave (a full exchange, a slow sink) waits in the last operator,
+ * and the task takes no input until it is gone.
  */
 #ifndef ENGINE_OP_OP_H
 #define ENGINE_OP_OP_H
@@ -42,7 +43,7 @@ struct op_env {
 /* The functions of one kind of operator. */
 typedef struct op_class {
     const char *name;
-    /* Processes the selected rows of a chunk that comes from input `side`. False: env->error is set, the query fails. */
+    /* Processes the selected rows of a chunk from input `side`. False: env->error is set, the query fails. */
     bool (*push)(op *o, int side, chunk *c);
     /* The boundary of a commit: hands on coalesced changes. NULL: nothing is held back. */
     bool (*flush)(op *o);

@@ -1,5 +1,6 @@
 /*
- * engine/op/result.c - keeps the result of a join of tables, so that it can be pulled: a join itself keeps only its sides.
+ * engine/op/result.c - keeps the result of a join of tables, so that it can be pulled: a join itself keeps only its
+ * sides.
  */
 #include "engine/op/keep.h"
 

@@ -1,9 +1,9 @@
 /*
  * engine/op/session.c - GROUP BY over SESSION windows (reference B7, B8, M3 to M5).
  *
- * A key's sessions lie in one bucket, ordered by time. A row merges all sessions within the gap: they are deleted, each with a tombstone for
- * its old bounds, and the merged one is emitted. With EMIT FINAL a session leaves when stream time has passed its end, gap and
- * grace.
+ * A key's sessions lie in one bucket, ordered by time. A row merges all sessions within the gap: they are deleted, each
+ * with a tombstone for its old bounds, and the merged one is emitted. With EMIT FINAL a session leaves when stream time
+ * has passed its end, gap and grace.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +69,8 @@ static group *group_of(session *x)
     return (group *)(void *)(x + 1);
 }
 
-/* ---- codec -------------------------------------------------------------------------------------------------------- */
+/* ---- codec --------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t item_count(void *ctx, const void *state)
 {
@@ -131,7 +132,8 @@ static void item_release(void *ctx, void *state)
     *b = (sessions){0};
 }
 
-/* ---- output ----------------------------------------------------------------------------------------------------------- */
+/* ---- output
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool emit_out(session_op *s)
 {
@@ -173,7 +175,8 @@ static str result_bytes(session_op *s, session *x, arena *mem)
     return buf_str(&s->old);
 }
 
-/* ---- changes that wait for the commit ----------------------------------------------------------------------------------- */
+/* ---- changes that wait for the commit
+ * ----------------------------------------------------------------------------------- */
 
 static str wait_name(session_op *s, str key, int64_t start, int64_t end)
 {
@@ -184,7 +187,8 @@ static str wait_name(session_op *s, str key, int64_t start, int64_t end)
     return buf_str(&s->name);
 }
 
-/* Notes that a session changes. `had`: it was there before this change, with the values of `x` (NULL when it is new). */
+/* Notes that a session changes. `had`: it was there before this change, with the values of `x` (NULL when it is new).
+ */
 static void wait_for_commit(session_op *s, str key, int64_t start, int64_t end, session *x, const chunk *c,
                             uint32_t row)
 {
@@ -248,7 +252,8 @@ static bool session_flush(op *o)
     return ok;
 }
 
-/* ---- EMIT FINAL ----------------------------------------------------------------------------------------------------------- */
+/* ---- EMIT FINAL
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static bool earlier(const closing *a, const closing *b)
 {
@@ -309,7 +314,8 @@ static bool emit_closed(session_op *s, const chunk *c, uint32_t row)
     return ok;
 }
 
-/* ---- a row arrives ---------------------------------------------------------------------------------------------------------- */
+/* ---- a row arrives
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* A session no longer exists for this step: it has left, or its retention is over. */
 static bool is_gone(const session_op *s, const session *x)
@@ -373,7 +379,8 @@ static bool arrive(session_op *s, chunk *c, uint32_t row)
     session *fresh = session_new(&s->g, start, end);
     group_init(&s->g, group_of(fresh));
     group_of(fresh)->rowtime = INT64_MIN;
-    /* A session that is just this moment and stays it is replaced without a tombstone (KStreamSessionWindowAggregate). */
+    /* A session that is just this moment and stays it is replaced without a tombstone (KStreamSessionWindowAggregate).
+     */
     bool tombstone = start != ts || end != ts, ok = true, had = false;
     str old = {0};
     for (uint32_t i = 0; i < b->count;) {
@@ -420,7 +427,8 @@ static void sweep(session_op *s)
         b->count = kept;
         if (kept == 0) gone[n++] = b;
     }
-    /* Deleting moves entries of the table, so it comes after the walk; what the array cannot hold is found next time. */
+    /* Deleting moves entries of the table, so it comes after the walk; what the array cannot hold is found next time.
+     */
     for (uint32_t i = 0; i < n; i++) {
         str key = store_key_of(s->st, gone[i]);
         store_delete(s->st, key, 0, store_hash(key, 0));

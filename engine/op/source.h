@@ -1,7 +1,8 @@
 /*
  * engine/op/source.h - the head of a task's pipeline: records decoded ahead, rows handed out in ranges.
  *
- * Belongs to one task. A source holds at most one decoded batch; the task takes ranges of its rows in order of event time.
+ * Belongs to one task. A source holds at most one decoded batch; the task takes ranges of its rows in order of event
+ * time.
  */
 #ifndef ENGINE_OP_SOURCE_H
 #define ENGINE_OP_SOURCE_H

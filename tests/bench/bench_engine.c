@@ -46,6 +46,8 @@ typedef struct world {
     io_sink sink;
     io_record *records;
     int64_t count, at, end;
+    io_record *table; /* of input 1, read before everything else */
+    int64_t table_count, table_at;
     uint64_t out_rows, out_bytes;
     io_partition part;
 } world;
@@ -53,6 +55,16 @@ typedef struct world {
 static io_status feed_read(io_feed *f, int input, uint32_t max, io_batch *out, diag *d)
 {
     world *w = container_of(f, world, feed);
+    if (input == 1) {
+        if (w->table_at == w->table_count) return IO_END;
+        int64_t left = w->table_count - w->table_at;
+        *out =
+            (io_batch){.count = (uint32_t)(left < max ? left : max), .padded = true, .records = w->table + w->table_at};
+        w->table_at += out->count;
+        out->next_offset = w->table_at;
+        return IO_OK;
+    }
+    if (w->table && w->table_at < w->table_count) return IO_EMPTY;
     if (w->at == w->end) return IO_END;
     int64_t from = w->at % w->count;
     int64_t n = w->count - from;
@@ -135,7 +147,7 @@ static void make_records(world *w, arena *a, int64_t n)
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        uint64_t user = seed % KEYS;
+        uint64_t user = seed % KEYS * 10; /* so that they spread over the join's table */
         str v = arena_printf(
             a,
             "{\"ORDER_ID\":%lld,\"USER_ID\":\"User_%llu\",\"ITEM\":\"Item_%llu\",\"QTY\":%llu,\"PRICE\":%llu.%02llu,"
@@ -269,6 +281,7 @@ static void run_query(world *w, const plan *root, int64_t rows, int64_t cache, b
     query_options o = {.id = STR("bench"),
                        .single_task = true,
                        .cache_bytes = cache,
+                       .commit_interval_ms = 2000,
                        .sink = &w->sink,
                        .feed = make_feed,
                        .topic_partitions = topic_partitions,
@@ -281,7 +294,9 @@ static void run_query(world *w, const plan *root, int64_t rows, int64_t cache, b
         exit(1);
     }
     double t = now_ns();
-    task_status st;
+    task_status st = TASK_MORE;
+    while (w->table && w->table_at < w->table_count) task_step(query_task(q, 0), 0);
+    t = now_ns();
     do {
         st = task_step(query_task(q, 0), 0);
     } while (st == TASK_MORE);
@@ -345,6 +360,45 @@ static void bench_count(world *w, arena *a, const schema *s, int64_t rows, int64
     run_query(w, sink_step(a, p), rows, cache, false, what);
 }
 
+static void bench_join(world *w, arena *a, const schema *s, int64_t rows, int64_t table_rows)
+{
+    bool *needed = ARENA_ARRAY(a, bool, (size_t)s->count);
+    const expr **key = ARENA_ARRAY(a, const expr *, 1);
+    key[0] = mini_parse(a, "USER_ID", s);
+    expr_columns(key[0], needed);
+    column cols[4] = {{.name = STR("USER_ID"), .type = key[0]->type, .role = COLUMN_KEY}, s->columns[4], s->columns[5]};
+    needed[4] = needed[5] = true;
+    int *values = ARENA_ARRAY(a, int, 2);
+    values[0] = 4;
+    values[1] = 5;
+    plan *k = step(a, PLAN_REKEY, "Join-repartition", schema_new(a, cols, 3), source_step(a, s, needed));
+    k->rekey = (plan_rekey){.keys = key,
+                            .count = 1,
+                            .key_format = {.kind = FORMAT_JSON},
+                            .partitions = 1,
+                            .value_columns = values,
+                            .value_count = 2};
+    column user[2] = {cols[0], {.name = STR("CITY"), .type = type_simple(TYPE_STRING), .role = COLUMN_VALUE}};
+    schema *users = schema_new(a, user, 2);
+    users->is_table = true;
+    plan *t = source_step(a, users, NULL);
+    cols[3] = user[1];
+    plan *j = step(a, PLAN_JOIN, "Join", schema_new(a, cols, 4), k);
+    j->inputs[1] = t;
+    j->input_count = 2;
+    j->join.kind = JOIN_INNER;
+    w->table = ARENA_ARRAY(a, io_record, (size_t)table_rows);
+    w->table_count = table_rows;
+    for (int64_t i = 0; i < table_rows; i++) {
+        str name = arena_printf(a, "\"User_%lld\"", (long long)i);
+        str v = arena_printf(a, "{\"CITY\":\"City of user %lld\"}", (long long)i);
+        arena_alloc(a, 32);
+        w->table[i] = (io_record){.key = name, .value = v, .offset = i};
+    }
+    run_query(w, sink_step(a, j), rows, 0, false, "stream-table join, 1,000,000 rows");
+    w->table = NULL;
+}
+
 int main(int argc, char **argv)
 {
     int64_t rows = argc > 1 ? atoll(argv[1]) : 2000000;
@@ -365,6 +419,7 @@ int main(int argc, char **argv)
     bench_filter_project(&w, a, s, rows);
     bench_count(&w, a, s, rows, 1 << 20, "TUMBLING COUNT, 100,000 keys, per commit");
     bench_count(&w, a, s, rows, 0, "TUMBLING COUNT, 100,000 keys, every change");
+    bench_join(&w, a, s, rows, 1000000);
     arena_free(a);
     return 0;
 }

@@ -18,6 +18,7 @@
 
 typedef struct rig rig;
 
+/* An empty world, and its end. */
 rig *rig_new(void);
 void rig_free(rig *r);
 
@@ -61,8 +62,8 @@ bool rig_run(rig *r);
 bool rig_commit(rig *r);
 
 /*
- * Records of a topic as "key value @timestamp" lines, a null as `null`, windowed keys as bytes in hex behind the key. With a database:
- * `committed` leaves out what is open or aborted.
+ * Records of a topic as "key value @timestamp" lines, a null as `null`, windowed keys as bytes in hex behind the key.
+ * With a database: `committed` leaves out what is open or aborted.
  */
 const char *rig_text(rig *r, const char *topic);
 const char *rig_committed(rig *r, const char *topic);

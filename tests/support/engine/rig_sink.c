@@ -1,8 +1,8 @@
 /*
  * tests/support/engine/rig_sink.c - a transactional sink in memory that can die on either side of a decision.
  *
- * A crash makes every later call of the query's life fail or do nothing; recover, called by the next query, then resolves what
- * was left as a broker would.
+ * A crash makes every later call of the query's life fail or do nothing; recover, called by the next query, then
+ * resolves what was left as a broker would.
  */
 #include <stdlib.h>
 
