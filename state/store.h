@@ -4,7 +4,7 @@
  * A store belongs to one task and one step. Its entries lie in a hash table whose hot path is get-or-create by encoded
  * key; the operator's state (counters, sums, a table's row) sits inline behind the entry, and the operator says by
  * callbacks how it becomes typed cells. What was changed since the last boundary is the active generation. store_freeze
- * copies the changed rows into the frozen generation (measured in tests/bench/bench_store.c), so that a writer thread
+ * copies the changed rows into the frozen generation, so that a writer thread
  * saves them without touching what the task goes on changing. A generation ends as decided (durable) or dropped (the
  * query restarts from its database).
  *
