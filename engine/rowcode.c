@@ -298,6 +298,9 @@ bool row_decode(str bytes, vec *cols, const int *columns, int count, uint32_t ro
 
 /* ---- cells ------------------------------------------------------------------------------------------------- */
 
+/* SQLite turns any text that is all number into one where a column is declared REAL, and keeps no sign of a zero. */
+#define NEGATIVE_ZERO "-0.0 (negative zero)"
+
 cell_kind cell_kind_of(const type *t)
 {
     switch (t->kind) {
@@ -330,7 +333,7 @@ cell cell_of_value(const type *t, value v, arena *mem)
         memcpy(&bits, &v.d, 8);
         c.d = v.d;
         if (v.d != v.d || bits == UINT64_C(1) << 63)
-            c = (cell){.kind = CELL_TEXT, .s = v.d != v.d ? STR("NaN") : STR("-0.0")};
+            c = (cell){.kind = CELL_TEXT, .s = v.d != v.d ? STR("NaN") : STR(NEGATIVE_ZERO)};
         break;
     case TYPE_STRING:
     case TYPE_BYTES: c.s = v.s; break;
@@ -356,6 +359,8 @@ bool cell_to_value(const cell *c, const type *t, value *out, arena *mem)
             out->d = c->d;
         else if (c->kind == CELL_INTEGER)
             out->d = (double)c->i;
+        else if (c->kind == CELL_TEXT && str_eqz(c->s, NEGATIVE_ZERO))
+            out->d = -0.0;
         else
             return c->kind == CELL_TEXT && str_to_f64(c->s, &out->d);
         return true;
