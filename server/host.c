@@ -62,9 +62,14 @@ sql_env host_sql_env(host *h, host_topics *made, int64_t now_ms)
     return (sql_env){.ctx = made, .topic = ask_topic, .now_ms = now_ms};
 }
 
-bool host_session(const exec_request *rq, sql_session *out, diag *d)
+bool host_session(host *h, const exec_request *rq, sql_session *out, diag *d)
 {
     *out = (sql_session){0};
+    str name, text;
+    for (size_t i = 0; config_passed_on(h->options.config, i, &name, &text); i++) {
+        diag ignored = {0}; /* a setting of the broker */
+        settings_set(&out->settings, name, NO_SPAN, text, NO_SPAN, &ignored);
+    }
     for (size_t i = 0; i < rq->properties_n; i++) {
         const exec_setting *s = &rq->properties[i];
         if (s->null) continue;

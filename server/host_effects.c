@@ -178,7 +178,7 @@ static void undo_pending(host *h, const catalog_statement *s)
     if (!catalog_db_remove(h->db, s->sequence, &d)) log_warn("server", "%s", d.text);
 }
 
-static bool read_settings(str text, settings *out, diag *d)
+bool host_read_settings(str text, settings *out, diag *d)
 {
     for (ptrdiff_t end; (end = str_find(text, STR("\n"), 0)) >= 0;) {
         str line = {text.p, (size_t)end};
@@ -204,7 +204,8 @@ static bool replay_one(host *h, arena *mem, const catalog_statement *s, started 
     sql_outcome out = {0};
     host_topics topics = {.host = h, .replaying = true};
     sql_env env = host_sql_env(h, &topics, s->time_ms);
-    bool ok = read_settings(s->properties, &session.settings, d) && parse_one(mem, s->text, PARSE_SERVER, &stmt, d) &&
+    bool ok = host_read_settings(s->properties, &session.settings, d) &&
+              parse_one(mem, s->text, PARSE_SERVER, &stmt, d) &&
               sql_execute(mem, h->catalog, &session, &env, stmt, s->sequence, &out, d);
     for (int i = 0; ok && i < out.effect_count; i++) {
         const effect *e = &out.effects[i];

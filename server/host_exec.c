@@ -76,7 +76,7 @@ static bool try_all(request *r, arena *mem)
     host_topics *topics = ARENA_NEW(mem, host_topics);
     topics->host = h;
     int64_t number = 0;
-    bool ok = host_session(r->rq, &session, &d) && catalog_db_next(h->db, &number, &d);
+    bool ok = host_session(h, r->rq, &session, &d) && catalog_db_next(h->db, &number, &d);
     if (!ok) exec_reply_fail(r->out, REST_BAD_REQUEST, (str){0}, "%s", d.text);
     catalog *c = host_catalog(h);
     for (uint32_t i = 0; ok && i < r->pieces.n; i++) {
@@ -142,7 +142,7 @@ void host_execute(executor *e, const exec_request *rq, exec_reply *out)
     arena *trial = arena_new();
     bool ok = try_all(&r, trial);
     arena_free(trial);
-    if (!ok || !host_session(rq, &session, &d)) return;
+    if (!ok || !host_session(r.host, rq, &session, &d)) return;
     for (uint32_t i = 0; i < r.pieces.n && run_one(&r, &r.pieces.items[i], &session); i++) continue;
     sql_session_free(&session);
 }

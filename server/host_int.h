@@ -84,10 +84,13 @@ void host_execute(executor *e, const exec_request *rq, exec_reply *out);
 /* Ends all queries and drops all sources, and the topics that match. Statement thread. */
 void host_terminate(executor *e, const str *patterns, size_t n, exec_reply *out);
 
-/* A session as a request describes it. */
-bool host_session(const exec_request *rq, sql_session *out, diag *d);
+/* A session as the server's defaults and the request describe it. */
+bool host_session(host *h, const exec_request *rq, sql_session *out, diag *d);
 
 /* ---- host_queries.c ---- */
+
+/* Fills the settings of a query. */
+void host_apply_settings(const settings *s, hosted_options *o);
 
 /* Starts a query; when that fails it stays in the table with its error, and is tried again. */
 running *host_start_query(host *h, const catalog_query *q, int64_t producer_id, diag *d);
@@ -104,6 +107,8 @@ void host_retry_due(host *h);
 /* Applies an outcome: records the statement, makes topics, starts and stops queries, appends rows. */
 bool host_apply(host *h, const ast_stmt *stmt, const sql_session *session, int64_t number, sql_outcome *out,
                 int64_t now_ms, diag *d);
+/* Reads "name=value" lines, as they are recorded with a statement. */
+bool host_read_settings(str text, settings *out, diag *d);
 /* Reads the recorded statements, undoes the pending ones, and starts what is there. */
 bool host_replay(host *h, diag *d);
 
@@ -126,8 +131,9 @@ exec_begin host_begin_query(host *h, const exec_request *rq, exec_stream *s, boo
  * Runs a transient plan whose rows go to the stream, as rows of `result` (its value columns; result_keys as in struct
  * planned). Takes over mem, in which everything lives. Always EXEC_STARTED: a failure ends the stream.
  */
-exec_begin host_begin_rows(host *h, const plan *root, const schema *result, const int *result_keys, bool bounded,
-                           exec_stream_kind kind, str id, arena *mem, exec_stream *s, str statement);
+exec_begin host_begin_rows(host *h, const sql_session *session, const plan *root, const schema *result,
+                           const int *result_keys, bool bounded, exec_stream_kind kind, str id, arena *mem,
+                           exec_stream *s, str statement);
 /* A push query; takes over mem. */
 exec_begin host_begin_push(host *h, const sql_session *session, const sql_result *r, arena *mem, exec_stream *s,
                            str statement);
@@ -135,8 +141,8 @@ exec_begin host_begin_push(host *h, const sql_session *session, const sql_result
  * A pull query of a table, or of a stream up to its end; takes over mem unless the answer is EXEC_BLOCKS or
  * EXEC_FAILED.
  */
-exec_begin host_begin_pull(host *h, const planned_pull *p, arena *mem, exec_stream *s, bool may_block, str statement,
-                           exec_reply *out);
+exec_begin host_begin_pull(host *h, const sql_session *session, const planned_pull *p, arena *mem, exec_stream *s,
+                           bool may_block, str statement, exec_reply *out);
 /* PRINT; takes over mem unless it fails. */
 exec_begin host_begin_print(host *h, const sql_print *p, arena *mem, exec_stream *s, str statement, exec_reply *out);
 

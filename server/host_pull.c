@@ -133,13 +133,13 @@ static exec_begin pull_table(host *h, const planned_pull *p, arena *mem, exec_st
     return EXEC_STARTED;
 }
 
-exec_begin host_begin_pull(host *h, const planned_pull *p, arena *mem, exec_stream *s, bool may_block, str statement,
-                           exec_reply *out)
+exec_begin host_begin_pull(host *h, const sql_session *session, const planned_pull *p, arena *mem, exec_stream *s,
+                           bool may_block, str statement, exec_reply *out)
 {
     if (!may_block && (p->stream || p->request->kind != PULL_KEYS)) return EXEC_BLOCKS;
     str id = arena_printf(mem, "query_%lld", (long long)host_now(NULL).wall_ms);
     if (!p->stream) return pull_table(h, p, mem, s, may_block, id, statement, out);
-    return host_begin_rows(h, p->push, p->schema, NULL, true, EXEC_PULL, id, mem, s, statement);
+    return host_begin_rows(h, session, p->push, p->schema, NULL, true, EXEC_PULL, id, mem, s, statement);
 }
 
 /*
@@ -151,7 +151,7 @@ static exec_begin begin_result(host *h, const sql_session *session, const sql_re
                                bool may_block, str statement, exec_reply *out)
 {
     switch (r->kind) {
-    case RESULT_PULL: return host_begin_pull(h, r->pull, mem, s, may_block, statement, out);
+    case RESULT_PULL: return host_begin_pull(h, session, r->pull, mem, s, may_block, statement, out);
     case RESULT_PUSH: return may_block ? host_begin_push(h, session, r, mem, s, statement) : EXEC_BLOCKS;
     case RESULT_PRINT: return may_block ? host_begin_print(h, &r->print, mem, s, statement, out) : EXEC_BLOCKS;
     default: break;
@@ -181,7 +181,7 @@ exec_begin host_begin_query(host *h, const exec_request *rq, exec_stream *s, boo
     sql_env env = host_sql_env(h, &topics, rq->now_ms);
     str text = arena_str(mem, rq->text);
     catalog *c = host_catalog(h);
-    bool ok = host_session(rq, &session, &d) &&
+    bool ok = host_session(h, rq, &session, &d) &&
               variables_substitute(&session.variables, mem, text, PARSE_NO_SEMICOLON, &text, &d) &&
               parse_one(mem, text, PARSE_NO_SEMICOLON, &stmt, &d);
     bool known = ok && (stmt->kind == AST_STMT_QUERY || stmt->kind == AST_STMT_PRINT);

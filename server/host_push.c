@@ -101,8 +101,9 @@ static str transient_id(arena *a, str from)
     return arena_printf(a, "transient_%.*s_%llu", STR_ARG(from), (unsigned long long)(rng_u64(&dice) >> 1));
 }
 
-exec_begin host_begin_rows(host *h, const plan *root, const schema *result, const int *result_keys, bool bounded,
-                           exec_stream_kind kind, str id, arena *mem, exec_stream *s, str statement)
+exec_begin host_begin_rows(host *h, const sql_session *session, const plan *root, const schema *result,
+                           const int *result_keys, bool bounded, exec_stream_kind kind, str id, arena *mem,
+                           exec_stream *s, str statement)
 {
     push *p = ARENA_NEW(mem, push);
     p->base = (transient){
@@ -117,6 +118,9 @@ exec_begin host_begin_rows(host *h, const plan *root, const schema *result, cons
     exec_stream_open(s, kind, id, p->shown, &p->base);
     hosted_options o = {
         .id = id, .plan = root, .subscriber = &p->subscriber, .bounded = bounded, .failed = push_failed, .arg = p};
+    host_apply_settings(&session->settings, &o);
+    /* A client that watches sees every change, unless it asks for fewer. */
+    if (!map_get(&session->settings.values, STR("cache.max.bytes.buffering"))) o.cache_bytes = 0;
     diag d = {0};
     /* The first rows, and even the end, may come before this returns: who ends it waits for `begun`. */
     p->hosted = hosted_start(&h->env, &o, &d);
@@ -129,13 +133,21 @@ exec_begin host_begin_rows(host *h, const plan *root, const schema *result, cons
     return EXEC_STARTED;
 }
 
-/* A query without state over one source, asked for with the setting, is what ksqlDB calls a scalable push query. */
-static bool is_scalable(const sql_session *session, const plan *root)
+/*
+ * What ksqlDB calls a scalable push query: no state, from now on, over what a persistent query writes. Here it differs
+ * from others in its name alone: every push query reads the one log.
+ */
+static bool is_scalable(host *h, const sql_session *session, const plan *root)
 {
     if (!settings_bool(&session->settings, "ksql.query.push.v2.enabled")) return false;
     const plan *p = root;
     while (p->kind == PLAN_SINK || p->kind == PLAN_PROJECT || p->kind == PLAN_FILTER) p = p->inputs[0];
-    return p->kind == PLAN_SOURCE;
+    if (p->kind != PLAN_SOURCE || p->source.from_earliest) return false;
+    catalog *c = host_catalog(h);
+    const source *s = catalog_source(c, p->source.name);
+    bool written = s && s->query_id.n > 0;
+    catalog_unref(c);
+    return written;
 }
 
 static str scalable_id(arena *a)
@@ -156,6 +168,6 @@ exec_begin host_begin_push(host *h, const sql_session *session, const sql_result
                            str statement)
 {
     const planned *p = r->push;
-    str id = is_scalable(session, p->root) ? scalable_id(mem) : transient_id(mem, r->push_id);
-    return host_begin_rows(h, p->root, p->schema, p->result_keys, false, EXEC_PUSH, id, mem, s, statement);
+    str id = is_scalable(h, session, p->root) ? scalable_id(mem) : transient_id(mem, r->push_id);
+    return host_begin_rows(h, session, p->root, p->schema, p->result_keys, false, EXEC_PUSH, id, mem, s, statement);
 }

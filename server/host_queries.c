@@ -14,36 +14,41 @@ static int64_t mono_ms(void)
     return clock_mono_ns() / MS;
 }
 
-/* The value of a "name=value" line of a query's recorded properties, else of a new session. */
-static int64_t setting_int(const catalog_query *q, const char *name)
+static int64_t setting_int(const settings *s, const char *name)
 {
-    settings defaults = {0};
-    str text = settings_get(&defaults, name);
-    str lines = q->properties;
-    size_t n = strlen(name);
-    while (lines.n > 0) {
-        ptrdiff_t end = str_find(lines, STR("\n"), 0);
-        str line = {lines.p, end < 0 ? lines.n : (size_t)end};
-        lines = end < 0 ? (str){0} : (str){lines.p + end + 1, lines.n - (size_t)end - 1};
-        if (str_starts(line, STR("ksql.streams."))) line = (str){line.p + 13, line.n - 13};
-        if (line.n > n && line.p[n] == '=' && memcmp(line.p, name, n) == 0)
-            text = (str){line.p + n + 1, line.n - n - 1};
-    }
     int64_t v = 0;
-    if (str_ieq(text, STR("true")))
-        v = 1;
-    else
-        str_to_i64(text, &v);
-    settings_free(&defaults);
+    str_to_i64(settings_get(s, name), &v);
     return v;
+}
+
+void host_apply_settings(const settings *s, hosted_options *o)
+{
+    o->cache_bytes = setting_int(s, "cache.max.bytes.buffering");
+    o->commit_interval_ms = setting_int(s, "commit.interval.ms");
+    o->fail_on_bad_record = settings_bool(s, "ksql.fail.on.deserialization.error");
+    o->fail_on_bad_timestamp = settings_bool(s, "ksql.timestamp.throw.on.invalid");
+    o->expr.nested_error_throws = !settings_bool(s, "ksql.nested.error.set.null");
+    o->expr.null_to_text = !settings_bool(s, "ksql.cast.strings.preserve.nulls");
+    o->agg.collect_list_limit = setting_int(s, "ksql.functions.collect_list.limit");
+    o->agg.collect_set_limit = setting_int(s, "ksql.functions.collect_set.limit");
+}
+
+/* The settings that a query was started with. */
+static void recorded_settings(const catalog_query *q, settings *out)
+{
+    diag d = {0};
+    if (!host_read_settings(q->properties, out, &d)) log_warn("server", "query %.*s: %s", STR_ARG(q->id), d.text);
 }
 
 static void query_failed(void *arg, hosted *failed)
 {
     running *r = arg;
     pthread_mutex_lock(&r->host->lock);
-    int64_t first = setting_int(r->query, "ksql.query.retry.backoff.initial.ms");
-    int64_t most = setting_int(r->query, "ksql.query.retry.backoff.max.ms");
+    settings recorded = {0};
+    recorded_settings(r->query, &recorded);
+    int64_t first = setting_int(&recorded, "ksql.query.retry.backoff.initial.ms");
+    int64_t most = setting_int(&recorded, "ksql.query.retry.backoff.max.ms");
+    settings_free(&recorded);
     if (first < 1) first = 15000;
     if (most < first) most = first;
     r->retry_ms = r->retry_ms == 0 ? first : r->retry_ms * 2 < most ? r->retry_ms * 2 : most;
@@ -60,13 +65,13 @@ static void launch(running *r)
                         .plan = q->plan,
                         .persistent = true,
                         .producer_id = r->producer_id,
-                        .cache_bytes = setting_int(q, "cache.max.bytes.buffering"),
-                        .commit_interval_ms = setting_int(q, "commit.interval.ms"),
-                        .fail_on_bad_record = setting_int(q, "ksql.fail.on.deserialization.error") != 0,
-                        .fail_on_bad_timestamp = setting_int(q, "ksql.timestamp.throw.on.invalid") != 0,
                         .paused = q->paused,
                         .failed = query_failed,
                         .arg = r};
+    settings recorded = {0};
+    recorded_settings(q, &recorded);
+    host_apply_settings(&recorded, &o);
+    settings_free(&recorded);
     diag_clear(&r->error);
     r->hosted = hosted_start(&h->env, &o, &r->error);
     if (!r->hosted) query_failed(r, NULL);

@@ -34,10 +34,13 @@ typedef struct hosted_options {
     int64_t producer_id; /* persistent: the first of its two internal producer ids */
     io_subscriber *subscriber; /* not persistent */
     bool bounded; /* ends at the present ends of its inputs */
+    /* Settings, as struct query_options has them. */
     int64_t cache_bytes;
     int64_t commit_interval_ms;
     bool fail_on_bad_record;
     bool fail_on_bad_timestamp;
+    expr_options expr;
+    agg_options agg;
     bool paused;
     /* A persistent query failed: any thread, without locks; must not call back but may note it. */
     void (*failed)(void *arg, hosted *h);

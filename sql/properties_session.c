@@ -38,7 +38,7 @@ static const setting_info infos[] = {
     {"ksql.query.pull.range.scan.enabled", "true", "pull queries over ranges of keys", true},
     {"ksql.query.pull.stream.enabled", "true", "pull queries over streams", true},
     {"ksql.query.pull.table.scan.enabled", "true", "pull queries that read whole tables", true},
-    {"ksql.query.push.v2.enabled", "false", "kept for compatibility", true},
+    {"ksql.query.push.v2.enabled", "true", "names stateless push queries over a query's result as scalable", true},
     {"ksql.query.retry.backoff.initial.ms", "15000", "first pause before a failed query is started again", true},
     {"ksql.query.retry.backoff.max.ms", "900000", "longest such pause", true},
     {"ksql.readonly.topics", NULL, "topics that statements may not write", false},
