@@ -201,6 +201,15 @@ static void put_text(buf *out, str s, char delimiter, bool first)
     buf_add_char(out, '"');
 }
 
+/* A record that begins with a minus is quoted like text: commons-csv looks at the character, not at the type. */
+static void quote_minus(buf *out, size_t start)
+{
+    if (out->len == start || out->data[start] != '-') return;
+    buf_add_z(out, "\"\"");
+    memmove(out->data + start + 1, out->data + start, out->len - start - 2);
+    out->data[start] = out->data[out->len - 1] = '"';
+}
+
 bool delimited_format_write(format_codec *f, const vec *cols, uint32_t row, buf *out, str *message)
 {
     char delimiter = f->spec.delimiter ? f->spec.delimiter : ',';
@@ -208,6 +217,7 @@ bool delimited_format_write(format_codec *f, const vec *cols, uint32_t row, buf 
         if (i > 0) buf_add_char(out, delimiter);
         const vec *v = &cols[f->cols[i]];
         if (vec_is_null(v, row)) continue;
+        size_t start = out->len;
         value x = vec_get(v, row);
         switch (v->type->kind) {
         case TYPE_BOOLEAN: buf_add_z(out, x.b ? "true" : "false"); break;
@@ -221,6 +231,7 @@ bool delimited_format_write(format_codec *f, const vec *cols, uint32_t row, buf 
         case TYPE_STRING: put_text(out, x.s, delimiter, i == 0); break;
         default: base64_put(out, x.s.p, x.s.n); break;
         }
+        if (i == 0 && v->type->kind != TYPE_STRING) quote_minus(out, start);
     }
     return true;
 }
