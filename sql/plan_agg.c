@@ -207,7 +207,7 @@ static bool plan_window_of(planner *p, const ast_window *w, bool final, plan_win
         out->grace = ast_duration_ms(w->grace);
     }
     int64_t needed = INT64_MAX - out->size < out->grace ? INT64_MAX : out->size + out->grace;
-    out->retention = needed > DAY_MS ? needed : DAY_MS;
+    out->retention = needed;
     if (w->retention.present) {
         out->retention = ast_duration_ms(w->retention);
         if (out->retention < needed) {
