@@ -101,12 +101,14 @@ static bool left_change(join_foreign *f, chunk *c, uint32_t row)
     const table_row *right = has_fk ? table_store_get(&f->sides[1], buf_str(&f->fk)) : NULL;
     const table_row *old_right = had_fk ? table_store_get(&f->sides[1], buf_str(&f->old_fk)) : NULL;
     str key = join_key(j, c, row);
-    if (had_fk != has_fk || (had_fk && !str_eq(buf_str(&f->fk), buf_str(&f->old_fk)))) {
+    bool moved = had_fk != has_fk || (had_fk && !str_eq(buf_str(&f->fk), buf_str(&f->old_fk)));
+    if (moved) {
         if (had_fk) index_remove(f, buf_str(&f->old_fk), key);
         if (has_fk) index_add(f, buf_str(&f->fk), key);
     }
     bool is = has && (right || j->keep_left), was = had && (old_right || j->keep_left);
-    if (!is && !was) return true;
+    /* A row that leaves its foreign key says so even when that key had no partner, as Kafka Streams does. */
+    if (!is && !was && !(had_fk && moved)) return true;
     uint32_t r = join_row(j, c, row);
     if (r == UINT32_MAX) return false;
     uint8_t *flags = &j->out->flags[r];
