@@ -157,9 +157,6 @@ static void describe_query(maker *m, const sql_explain *x, entity_query *q)
     q->host = STR("localhost");
     q->consumer_group = arena_printf(m->a, "%.*squery_%.*s", STR_ARG(m->host->group_prefix), STR_ARG(cq->id));
     q->execution_plan = stats_text(m, cq->id);
-    if (q->execution_plan.n > 0) {
-        q->topology = arena_printf(m->a, "%.*s\n%.*s", STR_ARG(q->topology), STR_ARG(q->execution_plan));
-    }
     add_errors(m, &why, q);
 }
 
