@@ -104,27 +104,43 @@ static io_record record_of(const setting *how, str bytes)
     return r;
 }
 
-static void write_and_read(arena *a, const setting *how, const vec *cols, uint32_t row)
+/* Writes the row, reads that into *again; false when the row cannot be written. */
+static bool write_read(arena *a, const setting *how, const vec *cols, uint32_t row, buf *out, vec **again)
 {
     diag d = {0};
     str message = {0};
-    buf first = {0}, second = {0};
+    told t = {0};
     format_codec *f = format_open(a, &how->spec, how->s, how->side, NULL, &d);
-    if (format_write(f, cols, row, &first, &message)) {
-        uint8_t *exact = fuzz_copy(first.data, first.len);
-        io_record r = record_of(how, str_of((char *)exact, first.len));
-        vec *again = make_rows(a, how->s);
-        told t = {0};
-        read_rows(a, how, &r, 1, row, false, again, &t);
-        check(!t.failed[0]);
-        check(format_write(f, again, row, &second, &message));
-        check(str_eq(buf_str(&first), buf_str(&second)));
-        free(exact);
-    } else {
+    if (!format_write(f, cols, row, out, &message)) {
         check(message.n > 0);
+        return false;
+    }
+    uint8_t *exact = fuzz_copy(out->data, out->len);
+    io_record r = record_of(how, str_of((char *)exact, out->len));
+    *again = make_rows(a, how->s);
+    read_rows(a, how, &r, 1, row, false, *again, &t);
+    check(!t.failed[0]);
+    /* What was read may point into the record. */
+    for (int i = 0; i < how->s->count; i++)
+        vec_set(&(*again)[i], row, value_copy(a, how->s->columns[i].type, vec_get(&(*again)[i], row)));
+    free(exact);
+    return true;
+}
+
+/* What was read can be written, and once it was, the bytes stay the same (JSON loses the sign of a zero on the way). */
+static void write_and_read(arena *a, const setting *how, const vec *cols, uint32_t row)
+{
+    buf first = {0}, second = {0}, third = {0};
+    vec *one, *two, *three;
+    if (write_read(a, how, cols, row, &first, &one)) {
+        check(write_read(a, how, one, row, &second, &two));
+        check(write_read(a, how, two, row, &third, &three));
+        check(str_eq(buf_str(&second), buf_str(&third)));
+        same_row(how->s, two, three, row);
     }
     buf_free(&first);
     buf_free(&second);
+    buf_free(&third);
 }
 
 static setting choose(arena *a, reader *r, int *kind)

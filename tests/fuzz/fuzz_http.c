@@ -1,6 +1,6 @@
 /*
- * HTTP: any bytes in any pieces give the same requests as the same bytes in one piece; whatever the service does with an
- * exchange (answers now, later, in parts, never), the connection ends with every exchange ended once.
+ * HTTP: any bytes in any pieces give the same requests as the same bytes in one piece; whatever the service does with
+ * an exchange (answers now, later, in parts, never), the connection ends with every exchange ended once.
  *
  * Input: one byte for the sizes of the pieces, one for what the service does, one for what is tested, then the stream.
  */
@@ -18,12 +18,22 @@ typedef struct seen {
     uint32_t behaviour; /* 0: answer at once */
     uint32_t number;
     http_exchange *open[OPEN_MAX]; /* not ended yet */
+    bool begun[OPEN_MAX];
     int open_count;
 } seen;
 
 static void forget(seen *s, int i)
 {
-    s->open[i] = s->open[--s->open_count];
+    s->open_count--;
+    s->open[i] = s->open[s->open_count];
+    s->begun[i] = s->begun[s->open_count];
+}
+
+static void keep(seen *s, http_exchange *x, bool begun)
+{
+    check(s->open_count < OPEN_MAX);
+    s->begun[s->open_count] = begun;
+    s->open[s->open_count++] = x;
 }
 
 static void on_closed(void *context, http_exchange *x)
@@ -51,7 +61,7 @@ static void on_writable(void *context, http_exchange *x)
 static void answer(seen *s, http_exchange *x, uint32_t how)
 {
     static const char text[] = "0123456789abcdef0123456789abcdef";
-    switch (how % 8) {
+    switch (s->open_count < OPEN_MAX ? how % 8 : 0) {
     case 1: http_reply(x, 204, NULL, (str){0}); return;
     case 2:
         http_reply_begin(x, 200, "text/plain");
@@ -68,19 +78,13 @@ static void answer(seen *s, http_exchange *x, uint32_t how)
         for (int i = 0; i < 100; i++) {
             if (http_reply_write(x, STR(text))) continue;
             /* Full: it is ended when there is room again. */
-            check(s->open_count < OPEN_MAX);
-            s->open[s->open_count++] = x;
+            keep(s, x, true);
             return;
         }
         http_reply_end(x);
         return;
     case 5:
-    case 6:
-        if (s->open_count < OPEN_MAX) {
-            s->open[s->open_count++] = x;
-            return;
-        }
-        break;
+    case 6: keep(s, x, false); return;
     default: break;
     }
     http_reply_header(x, "X-Fuzz", "1");
@@ -143,12 +147,11 @@ static void converse(seen *s, const uint8_t *p, size_t n, uint32_t pieces)
         free(piece);
         at += step;
         send_output(c, s->behaviour & 32 ? 16 : 0);
-        if ((s->behaviour & 16) && s->open_count > 0) {
+        if ((s->behaviour & 16) && s->open_count > 0 && !s->begun[0]) {
             http_exchange *x = s->open[0];
-            if (http_reply_pending(x) == 0) {
-                forget(s, 0);
-                http_reply(x, 404, "text/plain", STR("late"));
-            }
+            check(http_reply_pending(x) == 0);
+            forget(s, 0);
+            http_reply(x, 404, "text/plain", STR("late"));
         }
         http_conn_wants_input(c);
         check(!(http_conn_idle(c) && http_conn_reading(c)));

@@ -2,7 +2,8 @@
  * Recovery of a partition's log from any files: it opens or says why not; what it then shows ends and lies inside its
  * files; it takes appends, which can be read, and after a clean stop it opens again and shows the same.
  *
- * A checkpoint is believed: what lies below it is not scanned. With one, only what a false one cannot break is asked for.
+ * A checkpoint is believed: what lies below it is not scanned. With one, only what a false one cannot break is asked
+ * for.
  *
  * Input: three bytes for settings, then files: a kind, a base offset, and the bytes behind a two-byte length.
  */
