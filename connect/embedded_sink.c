@@ -30,6 +30,11 @@ typedef struct written {
 typedef struct out_part {
     broker_partition *partition;
     written by[PRODUCERS]; /* by producer: generation % 2 */
+    /*
+     * Something other than this generation's records may not be on disk: a marker. The database remembers the outputs
+     * of one generation only, so the markers of N must be durable before N+1 is decided.
+     */
+    bool marker_unsynced;
 } out_part;
 
 typedef struct output {
@@ -293,9 +298,12 @@ static bool sink_prepare(io_sink *io, int64_t generation, const io_output_positi
         for (int32_t k = 0; k < o->part_count; k++) {
             pthread_mutex_lock(&s->lock);
             written w = o->parts[k].by[generation % PRODUCERS];
+            bool marker = o->parts[k].marker_unsynced;
             pthread_mutex_unlock(&s->lock);
-            if (w.end == 0) continue;
+            if (w.end == 0 && !marker) continue;
             if (!broker_partition_sync(o->parts[k].partition, d)) return false;
+            o->parts[k].marker_unsynced = false;
+            if (w.end == 0) continue;
             io_output_position *position = &s->positions[n++];
             *position = (io_output_position){.topic = o->topic,
                                              .partition = k,
@@ -326,6 +334,7 @@ static bool end_generation(sink *s, int64_t generation, bool commit, diag *d)
                 return false;
             }
             pthread_mutex_lock(&s->lock);
+            p->marker_unsynced = true;
             p->by[generation % PRODUCERS] = (written){0};
             pthread_mutex_unlock(&s->lock);
         }
@@ -382,6 +391,8 @@ static bool resolve_part(sink *s, const output *o, int32_t index, const io_outpu
     broker_partition *partition = o->parts[index].partition;
     plog *log = broker_partition_log(partition, d);
     if (!log) return false;
+    /* Also what the last run wrote may still be in the page cache alone. */
+    o->parts[index].marker_unsynced = true;
     for (int i = 0; i < PRODUCERS; i++) {
         plog_producer producer;
         if (!plog_producer_get(log, s->options.producer_id + i, &producer) || producer.txn_start < 0) continue;
