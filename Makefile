@@ -161,6 +161,28 @@ fuzz fuzz-canary fuzz-programs: ## run every fuzz target for FUZZ_SECONDS (10); 
 	$(Q)$(MAKE) MODE=fuzz $@
 endif
 
+# ---- the bench: programs of C, driven by run.py --------------------------------------------------------------
+
+BENCH_LOADS := $(patsubst %,$(O)/bench/bench_%,kafka http floor)
+BENCH_PARTS := $(patsubst %,$(O)/bench/bench_%,engine plog)
+
+$(BENCH_LOADS): $(O)/bench/%: $(O)/obj/tests/bench/%.o $(call archives,base)
+	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $$(pkg-config --libs rdkafka) $(PKG_LIBS)
+
+$(O)/bench/bench_engine: $(O)/obj/tests/bench/bench_engine.o $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/engine/*.c)) \
+                         $(call archives,engine)
+	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(O)/bench/bench_plog: $(O)/obj/tests/bench/bench_plog.o $(call archives,broker)
+	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: bench bench-parts
+bench: $(BUILD)/weir $(BENCH_LOADS) ## measure the program beside references (BENCH="kafka queries ...", BENCH_FULL=1)
+	$(Q)tests/bench/run.py --weir $(BUILD)/weir --programs $(O)/bench $(BENCH)
+
+bench-parts: $(BENCH_PARTS) ## measure the engine and the log by themselves
+	$(Q)$(O)/bench/bench_engine; mkdir -p $(O)/bench/log && $(O)/bench/bench_plog $(O)/bench/log; rm -rf $(O)/bench/log
+
 .PHONY: install
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir

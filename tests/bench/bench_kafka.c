@@ -1,0 +1,210 @@
+/*
+ * tests/bench/bench_kafka.c - the Kafka side of the bench, through librdkafka.
+ *
+ *     bench_kafka load HOST:PORT TOPIC ROWS                 the bench's JSON records, keyed
+ *     bench_kafka produce HOST:PORT TOPIC COUNT BYTES ACKS  COUNT values of BYTES bytes to partition 0
+ *     bench_kafka fetch HOST:PORT TOPIC COUNT               COUNT records of partition 0 from its start
+ *     bench_kafka pace HOST:PORT TOPIC COUNT RATE           COUNT records, RATE a second; TS is when each was produced
+ *     bench_kafka follow HOST:PORT TOPIC COUNT              reads those as they come, prints how old each was
+ *
+ * librdkafka has threads of its own; callbacks run in ours.
+ */
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+#include "tests/bench/bench.h"
+
+static int64_t delivered, failed;
+
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    if (m->err) {
+        if (failed++ == 0) fprintf(stderr, "bench: delivery failed: %s\n", rd_kafka_err2str(m->err));
+    } else {
+        delivered++;
+    }
+}
+
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char why[512];
+    if (rd_kafka_conf_set(conf, name, value, why, sizeof why) != RD_KAFKA_CONF_OK) bench_die("%s: %s", name, why);
+}
+
+static rd_kafka_t *client(rd_kafka_type_t type, rd_kafka_conf_t *conf, const char *servers)
+{
+    char why[512];
+    set(conf, "bootstrap.servers", servers);
+    rd_kafka_t *rk = rd_kafka_new(type, conf, why, sizeof why);
+    if (!rk) bench_die("%s", why);
+    return rk;
+}
+
+static rd_kafka_t *producer(const char *servers, const char *acks, const char *linger_ms)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "acks", acks);
+    set(conf, "linger.ms", linger_ms);
+    set(conf, "batch.num.messages", "100000");
+    set(conf, "queue.buffering.max.messages", "500000");
+    set(conf, "queue.buffering.max.kbytes", "262144");
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    return client(RD_KAFKA_PRODUCER, conf, servers);
+}
+
+/* Produces, waiting while the queue is full. */
+static void send_record(rd_kafka_t *rk, rd_kafka_topic_t *topic, int32_t partition, const void *key, size_t key_n,
+                        void *value, size_t n)
+{
+    while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, value, n, key, key_n, NULL) != 0) {
+        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            bench_die("produce: %s", rd_kafka_err2str(rd_kafka_last_error()));
+        rd_kafka_poll(rk, 5);
+    }
+}
+
+static void finish(rd_kafka_t *rk, rd_kafka_topic_t *topic, int64_t count)
+{
+    if (rd_kafka_flush(rk, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR || delivered != count)
+        bench_die("%lld of %lld records were delivered", (long long)delivered, (long long)count);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(rk);
+}
+
+static void print_rate(const char *name, int64_t count, int64_t bytes, double cpu, int64_t ns)
+{
+    double s = (double)ns / 1e9, gib = (double)bytes / (1 << 30);
+    printf("{\"figure\": \"%s\", \"records_s\": %.0f, \"mib_s\": %.1f, \"gib\": %.6f, \"client_cpu_s_gib\": %.4f}\n",
+           name, (double)count / s, gib * 1024 / s, gib, cpu / gib);
+}
+
+static void load(const char *servers, const char *name, int64_t rows)
+{
+    rd_kafka_t *rk = producer(servers, "1", "20");
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+    char key[BENCH_KEY_BYTES + 1], value[BENCH_RECORD_BYTES + 1];
+    int64_t start = bench_ns();
+    double cpu = bench_cpu();
+    for (int64_t i = 0; i < rows; i++) {
+        bench_record(i, key, value);
+        send_record(rk, topic, RD_KAFKA_PARTITION_UA, key, BENCH_KEY_BYTES, value, BENCH_RECORD_BYTES);
+        if (i % 1000 == 0) rd_kafka_poll(rk, 0);
+    }
+    finish(rk, topic, rows);
+    print_rate("load", rows, rows * (BENCH_RECORD_BYTES + BENCH_KEY_BYTES), bench_cpu() - cpu, bench_ns() - start);
+}
+
+static void produce(const char *servers, const char *name, int64_t count, size_t bytes, const char *acks)
+{
+    rd_kafka_t *rk = producer(servers, acks, "5");
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+    char *value = malloc(bytes);
+    if (!value) bench_die("out of memory");
+    memset(value, 'x', bytes);
+    int64_t start = bench_ns();
+    double cpu = bench_cpu();
+    for (int64_t i = 0; i < count; i++) {
+        send_record(rk, topic, 0, NULL, 0, value, bytes);
+        if (i % 1000 == 0) rd_kafka_poll(rk, 0);
+    }
+    finish(rk, topic, count);
+    print_rate("produce", count, count * (int64_t)bytes, bench_cpu() - cpu, bench_ns() - start);
+    free(value);
+}
+
+static rd_kafka_t *consumer(const char *servers, const char *wait_ms)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    set(conf, "fetch.wait.max.ms", wait_ms);
+    set(conf, "queued.min.messages", "1000000");
+    return client(RD_KAFKA_CONSUMER, conf, servers);
+}
+
+typedef struct reading {
+    int64_t count, bytes, want;
+    int64_t *ages; /* NULL: not asked for */
+} reading;
+
+static void on_record(rd_kafka_message_t *m, void *opaque)
+{
+    reading *r = opaque;
+    if (m->err) return;
+    if (r->ages && r->count < r->want) {
+        const char *at = m->len > 6 ? memmem(m->payload, m->len, "\"TS\":", 5) : NULL;
+        if (at) r->ages[r->count] = bench_ns() - atoll(at + 5);
+    }
+    r->count++;
+    r->bytes += (int64_t)m->len;
+}
+
+static void read_topic(const char *servers, const char *name, reading *r, int64_t from, const char *wait_ms)
+{
+    rd_kafka_t *rk = consumer(servers, wait_ms);
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+    if (rd_kafka_consume_start(topic, 0, from) != 0) bench_die("consume: %s", rd_kafka_err2str(rd_kafka_last_error()));
+    int64_t start = bench_ns(), idle = start;
+    double cpu = bench_cpu();
+    while (r->count < r->want) {
+        if (rd_kafka_consume_callback(topic, 0, 100, on_record, r) > 0) {
+            idle = bench_ns();
+        } else if (bench_ns() - idle > 20000000000) {
+            bench_die("only %lld of %lld records came", (long long)r->count, (long long)r->want);
+        }
+    }
+    if (!r->ages) print_rate("fetch", r->count, r->bytes, bench_cpu() - cpu, bench_ns() - start);
+    rd_kafka_consume_stop(topic, 0);
+    rd_kafka_topic_destroy(topic);
+    rd_kafka_destroy(rk);
+}
+
+static void pace(const char *servers, const char *name, int64_t count, int64_t rate)
+{
+    rd_kafka_t *rk = producer(servers, "1", "0");
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+    int64_t start = bench_ns();
+    for (int64_t i = 0; i < count; i++) {
+        int64_t due = start + i * 1000000000 / rate, now = bench_ns();
+        if (due > now + 50000) {
+            struct timespec t = {0, due - now};
+            nanosleep(&t, NULL);
+        }
+        char key[BENCH_KEY_BYTES + 1], value[128];
+        snprintf(key, sizeof key, "user_%06u", (unsigned)(i * 7919 % BENCH_KEYS));
+        int n = snprintf(value, sizeof value, "{\"ID\":%lld,\"BYTES\":9000,\"TS\":%lld}", (long long)i,
+                         (long long)bench_ns());
+        send_record(rk, topic, 0, key, BENCH_KEY_BYTES, value, (size_t)n);
+        rd_kafka_poll(rk, 0);
+    }
+    finish(rk, topic, count);
+    printf("{\"figure\": \"pace\", \"records_s\": %.0f}\n", (double)count * 1e9 / (double)(bench_ns() - start));
+}
+
+static void follow(const char *servers, const char *name, int64_t count)
+{
+    reading r = {.want = count, .ages = calloc((size_t)count, sizeof *r.ages)};
+    if (!r.ages) bench_die("out of memory");
+    read_topic(servers, name, &r, RD_KAFKA_OFFSET_BEGINNING, "500");
+    printf("{\"figure\": \"follow\", ");
+    bench_print_times(r.ages, (size_t)count);
+    printf("}\n");
+    free(r.ages);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (strcmp(what, "load") == 0 && argc == 5) {
+        load(argv[2], argv[3], atoll(argv[4]));
+    } else if (strcmp(what, "produce") == 0 && argc == 7) {
+        produce(argv[2], argv[3], atoll(argv[4]), (size_t)atoll(argv[5]), argv[6]);
+    } else if (strcmp(what, "fetch") == 0 && argc == 5) {
+        read_topic(argv[2], argv[3], &(reading){.want = atoll(argv[4])}, RD_KAFKA_OFFSET_BEGINNING, "100");
+    } else if (strcmp(what, "pace") == 0 && argc == 6) {
+        pace(argv[2], argv[3], atoll(argv[4]), atoll(argv[5]));
+    } else if (strcmp(what, "follow") == 0 && argc == 5) {
+        follow(argv[2], argv[3], atoll(argv[4]));
+    } else {
+        bench_die("usage: bench_kafka load|produce|fetch|pace|follow HOST:PORT TOPIC COUNT ...");
+    }
+    return 0;
+}
