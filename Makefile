@@ -183,6 +183,11 @@ bench: $(BUILD)/weir $(BENCH_LOADS) ## measure the program beside references (BE
 bench-parts: $(BENCH_PARTS) ## measure the engine and the log by themselves
 	$(Q)$(O)/bench/bench_engine; mkdir -p $(O)/bench/log && $(O)/bench/bench_plog $(O)/bench/log; rm -rf $(O)/bench/log
 
+.PHONY: coverage
+coverage: ## lines and branches that the unit tests reach (needs gcovr)
+	$(Q)$(MAKE) MODE=coverage check-unit
+	$(Q)gcovr --root . --exclude 'tests/' --exclude '.*/gen/.*' --print-summary --sort-uncovered $(BUILD)/coverage | tail -n 60
+
 .PHONY: install
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
