@@ -25,6 +25,7 @@ size_t base64_encode(const void *p, size_t n, char *out)
 
 void base64_put(buf *b, const void *p, size_t n)
 {
+    if (n == 0) return;
     b->len += base64_encode(p, n, buf_reserve(b, base64_encoded_size(n)));
 }
 
@@ -87,6 +88,7 @@ bool base64_decode(str s, base64_rules rules, uint8_t *out, size_t *out_n)
 
 void hex_put(buf *b, const void *p, size_t n, bool upper)
 {
+    if (n == 0) return;
     const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     const uint8_t *in = p;
     char *o = buf_reserve(b, 2 * n);
