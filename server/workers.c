@@ -21,20 +21,22 @@ struct workers {
     work *first, *last;
     atomic_int queued; /* what a spinning thread looks at */
     int sleeping;
+    int spinning; /* 0 or 1: one on the look-out is enough, and it needs no signal */
     int retiring; /* threads that wait in workers_retire */
     bool ending;
     pthread_t *threads;
     int count;
 };
 
-static void push(workers *ws, work *w)
+/* `awake`: how many threads will look into the queue without being signalled. */
+static void push(workers *ws, work *w, int awake)
 {
     w->next = NULL;
     if (ws->last) ws->last->next = w;
     else ws->first = w;
     ws->last = w;
-    atomic_fetch_add(&ws->queued, 1);
-    if (ws->sleeping > 0) pthread_cond_signal(&ws->more);
+    int queued = atomic_fetch_add(&ws->queued, 1) + 1;
+    if (ws->sleeping > 0 && queued > awake) pthread_cond_signal(&ws->more);
 }
 
 static work *pop(workers *ws)
@@ -57,7 +59,7 @@ void workers_wake(workers *ws, work *w)
     if (state == STATE_RUNNING) atomic_store(&w->state, STATE_AGAIN);
     if (state == STATE_IDLE) {
         atomic_store(&w->state, STATE_QUEUED);
-        push(ws, w);
+        push(ws, w, ws->spinning);
     }
     pthread_mutex_unlock(&ws->lock);
 }
@@ -80,10 +82,12 @@ static work *next_work(workers *ws)
     for (;;) {
         work *w = pop(ws);
         if (w || ws->ending) return w;
-        if (!spun) {
+        if (!spun && ws->spinning == 0) {
+            ws->spinning++;
             pthread_mutex_unlock(&ws->lock);
             spun = !spin(ws);
             pthread_mutex_lock(&ws->lock);
+            ws->spinning--;
             continue;
         }
         ws->sleeping++;
@@ -98,7 +102,8 @@ static void finish(workers *ws, work *w, bool more)
 {
     bool again = more || atomic_load(&w->state) == STATE_AGAIN;
     atomic_store(&w->state, again ? STATE_QUEUED : STATE_IDLE);
-    if (again) push(ws, w);
+    /* This thread looks into the queue next. */
+    if (again) push(ws, w, ws->spinning + 1);
     if (ws->retiring > 0) pthread_cond_broadcast(&ws->changed);
 }
 
