@@ -322,6 +322,8 @@ bool plog_recover(plog *log, int64_t now_ms, diag *d)
 {
     recovery r = {.log = log, .now_ms = now_ms};
     diag own = {0};
+    /* What is found may have been made by a process that was killed before it synced the names. */
+    log->folder_dirty = log->parent_dirty = true;
     plog_point_read(log, &log->point);
     if (!plog_epochs_read(log, &own)) plog_report(log, &own);
     bool ok = find_segments(&r, d) && drop_leftovers(&r, d);

@@ -18,7 +18,6 @@ struct source {
     io_batch batch;
     bool ended;
     bool failed;
-    bool skipped;
     source_position *positions;
     bool *sought;
     int position_count;
@@ -267,18 +266,9 @@ io_status source_fill(source *s)
         p->end_offset = s->batch.end_offset;
         arena_reset(s->mem);
         if (s->batch.count > 0 && !decode_batch(s)) return IO_FAILED;
-        s->skipped = s->batch.count > 0 && s->ready->count == 0;
-        if (s->batch.count == 0 || s->skipped) finish_batch(s);
-        if (s->skipped) return IO_EMPTY;
+        if (s->batch.count == 0 || s->ready->count == 0) finish_batch(s);
     }
     return s->ready ? IO_OK : IO_END;
-}
-
-bool source_skipped(source *s)
-{
-    bool skipped = s->skipped;
-    s->skipped = false;
-    return skipped;
 }
 
 /* ---- handing out ------------------------------------------------------------------------------------------------ */
