@@ -3,6 +3,7 @@
  */
 #include "engine/query.h"
 
+#include "base/tz.h"
 #include "engine/format/format.h"
 #include "engine/query_impl.h"
 
@@ -185,7 +186,7 @@ static bool add_tasks(query *q, diag *d)
             t->env.emit_every = q->options.cache_bytes <= 0;
             t->env.error = &t->error;
             t->env.ended = &t->ended;
-            t->env.func.zone = q->options.zone;
+            t->env.func.zone = q->options.zone ? q->options.zone : tz_utc();
             t->env.agg = q->options.agg;
             t->env.expr = q->options.expr;
             rng_seed(&t->env.func.random, q->options.seed + (uint64_t)t->index);
