@@ -59,8 +59,17 @@ void embedded_sink_free(io_sink *s);
 
 /* ---- the processing log --------------------------------------------------------------------------------------- */
 
-/* The processing log as a topic of JSON events (reference 6.13); bounded in memory, what does not fit is counted. */
-io_proclog *proclog_topic_new(str topic, bool rows_include, broker_time (*now)(void *arg), void *now_arg);
+/* Where the processing log goes. Slices are copied. */
+typedef struct proclog_topic_options {
+    str topic;
+    int32_t partitions; /* when the log makes the topic */
+    bool rows_include; /* events hold the record that failed */
+    broker_time (*now)(void *arg);
+    void *now_arg;
+} proclog_topic_options;
+
+/* The processing log as a topic of JSON events, in ksqlDB's schemas; bounded in memory, what does not fit is counted. */
+io_proclog *proclog_topic_new(const proclog_topic_options *options);
 /* Appends what was logged since; any thread that may block. False when the topic cannot be written. */
 bool proclog_topic_flush(io_proclog *log, broker *b, diag *d);
 /* Whether there is something to flush. Any thread. */

@@ -20,10 +20,8 @@ enum {
 
 typedef struct proclog_topic {
     io_proclog io;
-    str topic;
-    bool rows_include;
-    broker_time (*now)(void *arg);
-    void *now_arg;
+    proclog_topic_options options;
+    int32_t turn; /* the partition of the next flush; flushing thread */
     pthread_mutex_t lock;
     buf events; /* JSON texts, each followed by a zero byte */
     uint64_t dropped; /* since the last flush */
@@ -55,7 +53,7 @@ static const char *body_name(proclog_kind kind)
 /* What ksqlDB tells of each kind. */
 static void put_body(json_out *o, const proclog_topic *p, const proclog_event *e)
 {
-    bool show = p->rows_include && e->record.n > 0;
+    bool show = p->options.rows_include && e->record.n > 0;
     json_out_object(o);
     if (e->target) member_str(o, "target", str_z(e->target), false);
     member_str(o, "errorMessage", e->message, false);
@@ -86,12 +84,15 @@ static void put_event(buf *out, const proclog_topic *p, const proclog_event *e)
 {
     json_out o = {.b = out};
     buf logger = {0};
-    buf_printf(&logger, "processing.%.*s.%.*s", STR_ARG(e->query), STR_ARG(e->context));
+    buf_printf(&logger, "processing.%.*s.", STR_ARG(e->query));
+    for (size_t i = 0; i < e->context.n; i++) buf_add_char(&logger, e->context.p[i] == '-' ? '.' : e->context.p[i]);
+    if (e->kind == PROCLOG_DESERIALIZATION) buf_add_z(&logger, ".deserializer");
+    if (e->kind == PROCLOG_SERIALIZATION) buf_add_z(&logger, ".serializer");
     json_out_object(&o);
     member_str(&o, "level", STR("ERROR"), false);
     member_str(&o, "logger", buf_str(&logger), false);
     json_out_key(&o, "time");
-    json_out_i64(&o, p->now(p->now_arg).wall_ms);
+    json_out_i64(&o, p->options.now(p->options.now_arg).wall_ms);
     json_out_key(&o, "message");
     json_out_object(&o);
     json_out_key(&o, "type");
@@ -121,16 +122,14 @@ static void on_event(io_proclog *io, const proclog_event *e)
     pthread_mutex_unlock(&p->lock);
 }
 
-io_proclog *proclog_topic_new(str topic, bool rows_include, broker_time (*now)(void *arg), void *now_arg)
+io_proclog *proclog_topic_new(const proclog_topic_options *options)
 {
     arena *mem = arena_new();
     proclog_topic *p = ARENA_NEW(mem, proclog_topic);
     p->io.event = on_event;
     p->mem = mem;
-    p->topic = arena_str(mem, topic);
-    p->rows_include = rows_include;
-    p->now = now;
-    p->now_arg = now_arg;
+    p->options = *options;
+    p->options.topic = arena_str(mem, options->topic);
     pthread_mutex_init(&p->lock, NULL);
     return &p->io;
 }
@@ -158,7 +157,7 @@ static bool make_topic(proclog_topic *p, broker *b, diag *d)
 {
     if (p->made) return true;
     diag why = {0};
-    if (!broker_topic_create(b, p->topic, 1, NULL, 0, &why) && why.code != DIAG_EXISTS) {
+    if (!broker_topic_create(b, p->options.topic, p->options.partitions, NULL, 0, &why) && why.code != DIAG_EXISTS) {
         *d = why;
         return false;
     }
@@ -166,11 +165,20 @@ static bool make_topic(proclog_topic *p, broker *b, diag *d)
     return true;
 }
 
+/* Flushes take turns over what partitions the topic has. */
+static broker_partition *next_partition(proclog_topic *p, broker *b)
+{
+    broker_partition *found = broker_partition_get(b, p->options.topic, p->turn);
+    if (!found) found = broker_partition_get(b, p->options.topic, p->turn = 0);
+    p->turn++;
+    return found;
+}
+
 static bool append_all(proclog_topic *p, broker_partition *partition, const buf *events, diag *d)
 {
     batch_builder builder = {0};
     batch_options options = batch_options_plain();
-    broker_time now = p->now(p->now_arg);
+    broker_time now = p->options.now(p->options.now_arg);
     bool ok = true;
     for (size_t at = 0; ok && at < events->len;) {
         batch_begin(&builder, &options);
@@ -200,10 +208,10 @@ bool proclog_topic_flush(io_proclog *io, broker *b, diag *d)
     if (dropped > 0)
         log_warn("connect", "%llu events did not fit into the processing log", (unsigned long long)dropped);
     bool ok = make_topic(p, b, d);
-    broker_partition *partition = ok ? broker_partition_get(b, p->topic, 0) : NULL;
+    broker_partition *partition = ok ? next_partition(p, b) : NULL;
     if (ok && !partition) {
         p->made = false; /* somebody deleted it: the next flush makes it again */
-        ok = diag_set(d, DIAG_NOT_FOUND, "topic %.*s was deleted", STR_ARG(p->topic));
+        ok = diag_set(d, DIAG_NOT_FOUND, "topic %.*s was deleted", STR_ARG(p->options.topic));
     }
     ok = ok && append_all(p, partition, &events, d);
     broker_partition_release(partition);

@@ -259,11 +259,17 @@ static task_status step(task *t)
     if (t->ended) return finish(t);
     if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
     int ready = 0, ended = 0;
+    bool skipped = false;
     for (int i = 0; i < t->input_count; i++) {
         input *in = &t->inputs[i];
         if (!input_ready(in) && input_fill(t, in) == IO_FAILED) return fail(t);
+        skipped = (in->source && source_skipped(in->source)) || skipped;
         ready += input_ready(in);
         ended += !input_ready(in) && input_ended(t, in);
+    }
+    if (skipped) {
+        atomic_fetch_add_explicit(&t->pushed, 1, memory_order_relaxed);
+        return TASK_MORE;
     }
     if (ended == t->input_count) return finish(t);
     if (!flush_if_due(t, ready == 0)) return fail(t);

@@ -227,6 +227,7 @@ static bool open_all(host *h, diag *d)
     if (!h->env.committer) return false;
     h->env.proclog = h->proclog;
     if (!host_replay(h, d)) return false;
+    host_make_log_stream(h);
     h->housekeeping = thread_start(&h->housekeeper, "weir-keeper", housekeeper_main, h, d);
     return h->housekeeping;
 }
@@ -239,9 +240,14 @@ host *host_open(const host_options *options, diag *d)
     h->mem = mem;
     h->options = *options;
     h->group_prefix = arena_printf(mem, "_confluent-ksql-%s", options->service_id);
-    h->proclog_topic = arena_printf(mem, "%sksql_processing_log", options->service_id);
-    h->proclog = proclog_topic_new(
-        h->proclog_topic, config_bool(options->config, "ksql.logging.processing.rows.include"), host_now, NULL);
+    h->proclog_topic = arena_str(mem, config_text(options->config, "ksql.logging.processing.topic.name"));
+    if (h->proclog_topic.n == 0) h->proclog_topic = arena_printf(mem, "%sksql_processing_log", options->service_id);
+    proclog_topic_options log = {
+        .topic = h->proclog_topic,
+        .partitions = (int32_t)config_int(options->config, "ksql.logging.processing.topic.partitions"),
+        .rows_include = config_bool(options->config, "ksql.logging.processing.rows.include"),
+        .now = host_now};
+    h->proclog = proclog_topic_new(&log);
     h->catalog = catalog_new();
     pthread_mutex_init(&h->lock, NULL);
     pthread_condattr_t attributes;

@@ -112,6 +112,11 @@ bool host_read_settings(str text, settings *out, diag *d);
 /* Reads the recorded statements, undoes the pending ones, and starts what is there. */
 bool host_replay(host *h, diag *d);
 
+/* ---- host_proclog.c ---- */
+
+/* Makes the stream over the processing log when settings want it and there is none of its name. At the start. */
+void host_make_log_stream(host *h);
+
 /* ---- host_insert.c ---- */
 
 /* Appends the row of an INSERT VALUES to its source's topic, synced. */

@@ -183,7 +183,7 @@ static void add_together(aggregate *a, chunk *c)
         if (!a->final) wait_for_commit(a, s, c, a->rows[i], created, c->mem);
         group_follow(&a->g, s, c, a->rows[i]);
     }
-    op_rows rows = {&a->head, c};
+    op_rows rows = {.o = &a->head, .c = c};
     for (int k = 0; k < a->g.count; k++) {
         const group_call *call = &a->g.calls[k];
         for (uint32_t i = 0; i < a->slots; i++) a->call_states[i] = (char *)a->states[i] + call->at;

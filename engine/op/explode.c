@@ -71,7 +71,7 @@ static bool explode_push(op *o, int side, chunk *c)
 {
     explode *e = (explode *)o;
     const plan_explode *spec = &o->step->explode;
-    op_rows rows = {o, c};
+    op_rows rows = {.o = o, .c = c};
     expr_input in = {.chunk = c, .mem = c->mem, .env = &o->env->func, .errors = op_expr_errors(&rows)};
     uint16_t *sel = arena_alloc(c->mem, sizeof(uint16_t) * (c->count + 1));
     uint32_t n = 0;

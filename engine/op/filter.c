@@ -26,7 +26,7 @@ static uint32_t rows_with(const chunk *c, uint8_t absent, uint16_t *out)
 
 static bool filter_stream(filter *f, chunk *c)
 {
-    op_rows rows = {&f->base, c};
+    op_rows rows = {&f->base, c, STR("the predicate")};
     expr_input in = {.chunk = c, .mem = c->mem, .env = &f->base.env->func, .errors = op_expr_errors(&rows)};
     uint16_t *sel = arena_alloc(c->mem, sizeof(uint16_t) * (c->count + 1));
     uint32_t n = rows_with(c, ROW_VALUE_NULL, sel);
@@ -37,7 +37,7 @@ static bool filter_stream(filter *f, chunk *c)
 
 static bool filter_table(filter *f, chunk *c)
 {
-    op_rows rows = {&f->base, c};
+    op_rows rows = {&f->base, c, STR("the predicate")};
     expr_input in = {.chunk = c, .mem = c->mem, .env = &f->base.env->func, .errors = op_expr_errors(&rows)};
     uint16_t *sel = arena_alloc(c->mem, sizeof(uint16_t) * (c->count + 1));
     uint8_t *pass = arena_zalloc(c->mem, c->rows + 1u); /* 1: new side passes, 2: old side passes */

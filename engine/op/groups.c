@@ -64,7 +64,7 @@ void groups_close(groups *g)
 
 void groups_arguments(groups *g, chunk *c, bool old)
 {
-    op_rows rows = {g->o, c};
+    op_rows rows = {.o = g->o, .c = c};
     expr_input in = {.chunk = c, .old = old, .mem = c->mem, .env = &g->o->env->func, .errors = op_expr_errors(&rows)};
     if (old) in.errors = (expr_errors){0};
     const uint16_t *sel = c->sel;

@@ -74,7 +74,7 @@ static void index_remove(join_foreign *f, str fk, str key)
 /* The foreign key of a side of a row as a right key's bytes; false: it is NULL. */
 static bool foreign_key(join_foreign *f, chunk *c, uint32_t row, bool old, buf *out)
 {
-    op_rows rows = {&f->j.base, c};
+    op_rows rows = {.o = &f->j.base, .c = c};
     expr_input in = {.chunk = c, .old = old, .mem = c->mem, .env = &f->j.base.env->func};
     if (!old) in.errors = op_expr_errors(&rows);
     value v = expr_run_row(f->foreign, &in, row);

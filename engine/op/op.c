@@ -40,6 +40,7 @@ void op_report(op *o, proclog_kind kind, const chunk *c, uint32_t row, str messa
 static void report_expr(void *ctx, uint32_t row, str why)
 {
     op_rows *r = ctx;
+    if (r->what.n > 0) why = arena_printf(r->c->mem, "Error computing %.*s: %.*s", STR_ARG(r->what), STR_ARG(why));
     op_report(r->o, PROCLOG_RECORD, r->c, row, why);
 }
 

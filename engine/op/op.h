@@ -92,6 +92,7 @@ void op_report(op *o, proclog_kind kind, const chunk *c, uint32_t row, str messa
 typedef struct op_rows {
     op *o;
     const chunk *c;
+    str what; /* what is computed, for the message; empty: only the reason is told */
 } op_rows;
 /* An expr_errors over a chunk; `rows` must live as long as the run. */
 expr_errors op_expr_errors(op_rows *rows);

@@ -8,6 +8,7 @@
 typedef struct project {
     op base;
     expr_program **programs;
+    str *names; /* of the columns, for messages */
     bool needs_old;
 } project;
 
@@ -38,7 +39,7 @@ static bool project_push(op *o, int side, chunk *c)
     int keys = out->schema->key_count;
     for (int k = 0; k < keys; k++) out->cols[k] = c->cols[spec->key_columns[k]];
 
-    op_rows rows = {o, c};
+    op_rows rows = {.o = o, .c = c};
     expr_input in = {.chunk = c, .mem = c->mem, .env = &o->env->func, .errors = op_expr_errors(&rows)};
     const uint16_t *sel = c->sel;
     uint32_t n = c->count;
@@ -48,6 +49,7 @@ static bool project_push(op *o, int side, chunk *c)
         sel = live;
     }
     for (int i = 0; i < spec->count; i++) {
+        rows.what = p->names[i];
         if (n == 0)
             out->cols[keys + i] = op_null_vec(c->mem, out->schema->columns[keys + i].type, c->rows);
         else
@@ -76,10 +78,13 @@ op *project_open(op_env *env, const plan *step, op *next, int side)
     project *p = ARENA_NEW(env->life, project);
     op_init(&p->base, &project_class, env, step, next, side);
     p->programs = ARENA_ARRAY(env->life, expr_program *, (size_t)step->project.count + 1);
+    p->names = ARENA_ARRAY(env->life, str, (size_t)step->project.count + 1);
     p->needs_old = op_needs_old(&p->base);
+    const schema *s = step->schema;
     for (int i = 0; i < step->project.count; i++) {
         p->programs[i] = expr_compile(env->life, step->project.exprs[i], &env->expr, env->error);
         if (!p->programs[i]) return NULL;
+        p->names[i] = arena_printf(env->life, "column %.*s", STR_ARG(s->columns[s->key_count + i].name));
     }
     return &p->base;
 }

@@ -33,7 +33,7 @@ static const uint16_t *side_rows(const chunk *c, uint8_t absent, uint32_t *n)
 static vec *new_keys(rekey *r, chunk *c, bool old)
 {
     const plan_rekey *spec = &r->base.step->rekey;
-    op_rows rows = {&r->base, c};
+    op_rows rows = {.o = &r->base, .c = c};
     expr_input in = {.chunk = c, .old = old, .mem = c->mem, .env = &r->base.env->func, .errors = op_expr_errors(&rows)};
     if (old) in.errors = (expr_errors){0};
     uint32_t with_side, all;

@@ -18,6 +18,7 @@ struct source {
     io_batch batch;
     bool ended;
     bool failed;
+    bool skipped;
     source_position *positions;
     bool *sought;
     int position_count;
@@ -266,9 +267,18 @@ io_status source_fill(source *s)
         p->end_offset = s->batch.end_offset;
         arena_reset(s->mem);
         if (s->batch.count > 0 && !decode_batch(s)) return IO_FAILED;
-        if (s->batch.count == 0 || s->ready->count == 0) finish_batch(s);
+        s->skipped = s->batch.count > 0 && s->ready->count == 0;
+        if (s->batch.count == 0 || s->skipped) finish_batch(s);
+        if (s->skipped) return IO_EMPTY;
     }
     return s->ready ? IO_OK : IO_END;
+}
+
+bool source_skipped(source *s)
+{
+    bool skipped = s->skipped;
+    s->skipped = false;
+    return skipped;
 }
 
 /* ---- handing out ------------------------------------------------------------------------------------------------ */

@@ -25,6 +25,11 @@ op *source_op(source *s);
 
 /* Makes rows ready, if there are none: IO_OK, IO_EMPTY, IO_END or IO_FAILED. */
 io_status source_fill(source *s);
+/*
+ * Whether the last fill took records and dropped all of them (it says IO_EMPTY then, though there may be more): the
+ * position has moved, which is worth a commit, and one step need not read through a whole topic of bad records.
+ */
+bool source_skipped(source *s);
 /* Rows are at hand. */
 bool source_ready(const source *s);
 bool source_ended(const source *s);
