@@ -62,6 +62,13 @@ uint64_t hash_bytes(const void *p, size_t n)
     return XXH3_64bits(p, n);
 }
 
+void hash_bytes128(const void *p, size_t n, uint64_t seed, uint64_t out[2])
+{
+    XXH128_hash_t h = XXH3_128bits_withSeed(p, n, seed);
+    out[0] = h.low64;
+    out[1] = h.high64;
+}
+
 uint64_t hash_u64(uint64_t v)
 {
     v ^= v >> 32;

@@ -22,6 +22,8 @@ uint32_t hash_crc32c_more(uint32_t crc, const void *p, size_t n);
 
 /* Table hash of bytes (XXH3); not stable between versions, never written to disk. */
 uint64_t hash_bytes(const void *p, size_t n);
+/* 128 bits of a seeded hash (XXH3), for tables that keep the hash in place of the key; never written to disk. */
+void hash_bytes128(const void *p, size_t n, uint64_t seed, uint64_t out[2]);
 /* Table hash of one integer. */
 uint64_t hash_u64(uint64_t v);
 

@@ -131,8 +131,17 @@ void broker_work_done(broker *b, broker_work *w, broker_time now);
 /* Any thread: runs fn(arg, now) in the next broker_run and asks for one through hooks.wake. */
 void broker_post(broker *b, void (*fn)(void *arg, broker_time now), void *arg);
 
-/* Any thread, meant for a cleaner thread: retention and compaction of every partition, one pass. */
+/* Any thread, meant for a cleaner thread: retention of every partition, one pass. */
 void broker_clean(broker *b, broker_time now);
+
+/* The cleaner thread only: compacts what is due of the partitions whose topic wants it, one pass. */
+void broker_compact(broker *b, broker_time now);
+
+/* The cleaner thread only: writes checkpoints of logs that nobody appended to since the last call. */
+void broker_checkpoint_idle(broker *b);
+
+/* Any thread: passes under way end soon and those to come at once; before broker_close. */
+void broker_clean_cancel(broker *b);
 
 /* ---- connections: loop thread -------------------------------------------------------------------------- */
 

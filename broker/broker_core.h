@@ -58,6 +58,8 @@ struct broker_partition {
     atomic_bool gone; /* its topic was deleted */
     atomic_bool awaited; /* fetches wait: appends put it on the touched list */
     atomic_bool touched;
+    atomic_bool looked_at; /* by compaction, since the start */
+    int64_t seen_end; /* the cleaner thread: end of the log when it last looked for idle ones */
     broker_partition *touched_next; /* broker.touched_lock */
     fetch_wait *fetchers; /* loop */
     sync_wait *syncs, **syncs_tail; /* loop */
@@ -108,6 +110,7 @@ struct broker {
     rng random; /* meta */
 
     bool open; /* broker_open succeeded: a clean stop may be recorded */
+    atomic_bool cancel_clean; /* the cleaner thread is to end */
     atomic_bool lost; /* a log could not be closed cleanly */
     broker_time now; /* loop */
     _Atomic int64_t wall_ms; /* now.wall_ms, for other threads */

@@ -406,39 +406,3 @@ void partition_note_append(broker_partition *p)
     b->sync_timer.fire = look_for_syncs;
     if (!delay_is_set(&b->sync_timer)) broker_timer(b, &b->sync_timer, SYNC_LOOK_MS);
 }
-
-/* ---- housekeeping -------------------------------------------------------------------------------------- */
-
-static bool clean_partition(broker_partition *p, broker_time now)
-{
-    diag d = {0};
-    plog *log = broker_partition_log(p, &d);
-    int removed = 0;
-    if (log) {
-        plog_expire_producers(log, now.wall_ms);
-        if (plog_retain(log, now.wall_ms, &removed, &d)) return true;
-    }
-    if (!atomic_load(&p->gone)) log_error("broker", "cleaning %s-%d: %s", p->topic->name, p->index, d.text);
-    return false;
-}
-
-void broker_clean(broker *b, broker_time now)
-{
-    buf all = {0};
-    pthread_mutex_lock(&b->meta_lock);
-    void *value;
-    for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);) {
-        topic *t = value;
-        for (int32_t i = 0; i < t->partitions_len; i++) {
-            broker_partition *p = partition_ref(t->partitions[i]);
-            buf_add(&all, &p, sizeof p);
-        }
-    }
-    pthread_mutex_unlock(&b->meta_lock);
-    broker_partition **list = (broker_partition **)(void *)all.data;
-    for (size_t i = 0; i < all.len / sizeof *list; i++) {
-        clean_partition(list[i], now);
-        broker_partition_release(list[i]);
-    }
-    buf_free(&all);
-}

@@ -129,6 +129,10 @@ plog_config topic_plog_config(broker *b, const topic *t)
     c.timestamp_before_max_ms = config_topic_i64(&v, "message.timestamp.before.max.ms");
     c.timestamp_after_max_ms = config_topic_i64(&v, "message.timestamp.after.max.ms");
     c.producer_id_expiration_ms = config_broker_i64(&v, "producer.id.expiration.ms");
+    c.delete_retention_ms = config_topic_i64(&v, "delete.retention.ms");
+    c.min_compaction_lag_ms = config_topic_i64(&v, "min.compaction.lag.ms");
+    c.max_compaction_lag_ms = config_topic_i64(&v, "max.compaction.lag.ms");
+    check(str_to_f64(str_trim(text_config(&v, "min.cleanable.dirty.ratio", a)), &c.min_dirty_ratio));
     str policy = text_config(&v, "cleanup.policy", a);
     c.policy_delete = str_find(policy, STR("delete"), 0) >= 0;
     c.policy_compact = str_find(policy, STR("compact"), 0) >= 0;

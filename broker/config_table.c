@@ -111,6 +111,8 @@ const config_def config_broker_defs[] = {
      .doc = "The addresses the server listens on."},
     {.name = "log.cleaner.backoff.ms", .type = CONFIG_LONG, .initial = "15000", .min = 0, .max = INT64_MAX,
      .dynamic = true, .doc = "Pause between two looks for logs to compact."},
+    {.name = "log.cleaner.dedupe.buffer.size", .type = CONFIG_LONG, .initial = "134217728", .min = 1048576,
+     .max = INT64_MAX, .dynamic = true, .doc = "Most memory for the keys of one compaction."},
     {.name = "log.cleaner.delete.retention.ms", .type = CONFIG_LONG, .initial = "86400000", .min = 0,
      .max = INT64_MAX, .dynamic = true, .doc = "Default of delete.retention.ms."},
     {.name = "log.cleaner.enable", .type = CONFIG_BOOLEAN, .initial = "true", .doc = "Whether compaction runs."},

@@ -23,6 +23,9 @@ plog_config plog_config_default(void)
         .timestamp_after_max_ms = 3600000,
         .codec = -1,
         .producer_id_expiration_ms = 86400000,
+        .delete_retention_ms = 86400000,
+        .max_compaction_lag_ms = INT64_MAX,
+        .min_dirty_ratio = 0.5,
     };
 }
 
@@ -96,8 +99,9 @@ void plog_report(plog *log, const diag *d)
 
 void plog_publish_stable(plog *log)
 {
-    int64_t open = producer_state_first_open(&log->producers);
-    int64_t stable = open >= 0 ? open : plog_end(log);
+    /* Only a damaged snapshot knows of a transaction behind the end. */
+    int64_t open = producer_state_first_open(&log->producers), end = plog_end(log);
+    int64_t stable = open >= 0 && open < end ? open : end;
     int64_t start = plog_start(log);
     atomic_store_explicit(&log->last_stable, stable > start ? stable : start, memory_order_release);
 }

@@ -17,6 +17,8 @@
 #ifndef BROKER_PLOG_H
 #define BROKER_PLOG_H
 
+#include <stdatomic.h>
+
 #include "base/file.h"
 #include "broker/batch.h"
 
@@ -51,6 +53,10 @@ typedef struct plog_config {
     int codec; /* compression.type: -1 the producer's */
     int level;
     int64_t producer_id_expiration_ms;
+    int64_t delete_retention_ms;
+    int64_t min_compaction_lag_ms;
+    int64_t max_compaction_lag_ms;
+    double min_dirty_ratio; /* min.cleanable.dirty.ratio */
 } plog_config;
 
 /* Kafka's defaults. */
@@ -275,5 +281,28 @@ bool plog_delete_records(plog *log, int64_t offset, int64_t *low_watermark, kafk
  * removed.
  */
 bool plog_retain(plog *log, int64_t now_ms, int *removed, diag *d);
+
+/* How a log is compacted. */
+typedef struct plog_compaction {
+    int64_t now_ms;
+    size_t map_bytes; /* most memory for the keys of one pass; more keys take more passes */
+    uint64_t seed; /* of the hash that stands for a key; unknown to clients */
+    const atomic_bool *cancel; /* NULL, or: end soon without a change when it becomes true */
+} plog_compaction;
+
+/* What a compaction did. */
+typedef struct plog_compacted {
+    int segments; /* that were written anew; 0: nothing was due */
+    int64_t bytes_before, bytes_after; /* of them */
+} plog_compacted;
+
+/*
+ * Compacts what is due by Kafka's rules (cleanup.policy, dirty ratio, lags): of each key the last record stays,
+ * tombstones and markers go once their time has passed, records of aborted transactions go. Segments are written anew
+ * beside the old ones and put in their place in one step that survives a power loss; offsets stay what they are,
+ * readers go on with what they hold. The active segment is not touched. One thread at a time. DIAG_CORRUPT when stored
+ * batches are damaged: the log is not looked at again.
+ */
+bool plog_compact(plog *log, const plog_compaction *how, plog_compacted *out, diag *d);
 
 #endif

@@ -72,7 +72,9 @@ static bool must_roll(const plog *log, const plog_config *c, const batch_header 
     if (size + batch_size(h) > c->segment_bytes) return true;
     int64_t waited =
         s->first_time >= 0 && h->max_timestamp >= 0 ? h->max_timestamp - s->first_time : now_ms - s->made_ms;
-    if (waited > c->segment_ms) return true;
+    /* What must be compacted in time must not stay in the active segment for longer. */
+    bool lagging = c->policy_compact && waited > c->max_compaction_lag_ms;
+    if (waited > c->segment_ms || lagging) return true;
     enum { OFFSET_WIDTH = 8, TIME_WIDTH = 12 };
     if (((int64_t)segment_index_count(&s->offsets) + 1) * OFFSET_WIDTH > c->segment_index_bytes) return true;
     if (((int64_t)segment_index_count(&s->times) + 1) * TIME_WIDTH > c->segment_index_bytes) return true;

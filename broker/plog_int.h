@@ -67,6 +67,11 @@ struct plog {
     segment_file *point_file;
     uint64_t point_turn;
     int64_t indexed_bytes; /* log bytes appended since the index point; guarded by append_mutex */
+
+    /* The thread that compacts: */
+    int64_t clean_to; /* below it every key has one record; read from "weir.compacted" at first use */
+    bool clean_known;
+    bool uncleanable; /* damaged batches were met */
 };
 
 enum {
@@ -121,6 +126,17 @@ bool plog_recover(plog *log, int64_t now_ms, diag *d);
 /* ---- syncing (broker/plog_sync.c) ---- */
 /* plog_sync with sync_mutex held; `checkpoint`: indexes and snapshot as well. */
 bool plog_sync_locked(plog *log, bool checkpoint, diag *d);
+
+/* ---- compaction (broker/plog_swap.c) ---- */
+/*
+ * Puts a whole, synced segment written aside in the place of the n segments that it was made of, if they are all still
+ * there (*done says so). `offset_last` is the last offset of both.
+ */
+bool plog_swap(plog *log, segment *fresh, segment *const *old, int n, int64_t now_ms, bool *done, diag *d);
+/* Removes a segment's files that were written aside and are of no use. */
+void plog_discard_aside(plog *log, segment *fresh);
+/* Completes or undoes what a stop has interrupted, before the segments are looked for. */
+bool plog_finish_swaps(plog *log, diag *d);
 
 /* ---- fetching (broker/plog_fetch.c) ---- */
 /* First offset that a reader of this isolation level must not see. */

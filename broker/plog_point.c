@@ -26,7 +26,10 @@ static bool place_read(const uint8_t *p, plog_point *out, uint64_t *turn)
     out->index_position = (int64_t)load_be64(p + 36);
     out->log_start = (int64_t)load_be64(p + 44);
     out->has_snapshot = (load_be32(p + 52) & POINT_HAS_SNAPSHOT) != 0;
-    return true;
+    const int64_t offsets[] = {out->recovery, out->index_point, out->index_base, out->log_start};
+    for (size_t i = 0; i < ARRAY_LEN(offsets); i++)
+        if (offsets[i] < 0 || offsets[i] > SEGMENT_OFFSET_MAX) return false;
+    return out->index_position >= 0 && out->index_base <= out->index_point;
 }
 
 bool plog_point_read(plog *log, plog_point *p)

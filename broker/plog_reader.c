@@ -91,7 +91,10 @@ static plog_read_status find(plog_reader *r, diag *d)
     return status;
 }
 
-/* At the end of a segment that has a successor: goes there. */
+/*
+ * At the end of a segment that has a successor: goes there. The successor of one that retention or compaction has
+ * taken out of the list is the one that now holds the offset; r->s is NULL when the position in it must be looked up.
+ */
 static bool step_over(plog_reader *r)
 {
     segment_list *l = plog_list(r->log);
@@ -99,20 +102,15 @@ static bool step_over(plog_reader *r)
     for (int i = 0; i + 1 < l->n; i++) {
         if (l->s[i] == r->s) next = l->s[i + 1];
     }
-    /* A segment that retention has taken out of the list: the one that now holds the offset. */
-    if (!next && l->n > 0 && l->s[l->n - 1] != r->s) {
-        int i = segment_list_find(l, r->next);
-        next = l->s[i < 0 ? 0 : i];
-        if (next == r->s) next = NULL;
-    }
-    if (next) {
-        segment_ref(next);
+    bool listed = next || (l->n > 0 && l->s[l->n - 1] == r->s);
+    if (next) segment_ref(next);
+    if (next || !listed) {
         segment_unref(r->s);
         r->s = next;
         r->at = 0;
     }
     segment_list_release(l);
-    return next != NULL;
+    return next || !listed;
 }
 
 /* Reads up to n bytes at the position into the buffer. */
@@ -156,7 +154,12 @@ static bool take(plog_reader *r, int64_t limit, size_t *taken, size_t *need, dia
             break;
         }
         diag own = {0};
-        if (!batch_verify(p, left, &h, &own)) {
+        bool good = batch_verify(p, left, &h, &own);
+        /* The CRC does not cover the base offset: one that leads back, or beyond the end, would lead the reader astray. */
+        if (good && (batch_last_offset(&h) < r->next || batch_last_offset(&h) >= plog_end(r->log)))
+            good = diag_set(&own, DIAG_CORRUPT, "offset %lld where %lld should be", (long long)batch_last_offset(&h),
+                            (long long)r->next);
+        if (!good) {
             if (*taken > 0) break; /* the next call meets it first */
             return diag_set(d, DIAG_CORRUPT, "%s, byte %llu: %.200s", segment_file_path(r->s->log),
                             (unsigned long long)r->at, own.text);
@@ -177,7 +180,10 @@ static plog_read_status read_here(plog_reader *r, int64_t limit, size_t max_byte
     for (;;) {
         uint64_t there = segment_readable(r->s) - r->at;
         if (there == 0) {
-            return segment_readable(r->s) < atomic_load(&r->s->size) ? fail(r, KAFKA_CORRUPT_MESSAGE) : PLOG_READ_END;
+            if (segment_readable(r->s) >= atomic_load(&r->s->size)) return PLOG_READ_END;
+            diag_set(d, DIAG_CORRUPT, "%s: the offset %lld is in a corrupt part", segment_file_path(r->s->log),
+                     (long long)r->next);
+            return fail(r, KAFKA_CORRUPT_MESSAGE);
         }
         if (want > there) want = (size_t)there;
         buf_clear(&r->bytes);
@@ -220,5 +226,9 @@ plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_
     for (;;) {
         plog_read_status status = read_here(r, limit, max_bytes, may_block, data, n, d);
         if (status != PLOG_READ_END || !step_over(r)) return status;
+        if (r->s) continue;
+        if (!may_block) return PLOG_READ_WAIT;
+        status = find(r, d);
+        if (status != PLOG_READ_OK) return status;
     }
 }

@@ -49,7 +49,7 @@ static bool bytes_of(plog *log, const char *stem, const char *suffix, uint64_t *
 static bool is_segment(const fs_entry *e, int64_t *base)
 {
     return !e->is_dir && e->name.n == NAME_DIGITS + 4 && str_ends(e->name, STR(".log")) &&
-           str_to_i64(str_of(e->name.p, NAME_DIGITS), base) && *base >= 0;
+           str_to_i64(str_of(e->name.p, NAME_DIGITS), base) && *base >= 0 && *base <= SEGMENT_OFFSET_MAX;
 }
 
 static bool find_segments(recovery *r, diag *d)
@@ -83,15 +83,15 @@ static bool find_segments(recovery *r, diag *d)
 static bool drop_leftovers(recovery *r, diag *d)
 {
     int gone = 0;
-    while (gone + 1 < r->n && r->s[gone + 1]->base <= r->log->point.log_start) gone++;
-    for (int i = 0; i < gone; i++) {
-        if (!segment_unlink(r->s[i], d)) return false;
-        segment_unref(r->s[i]);
+    bool ok = true;
+    while (ok && gone + 1 < r->n && r->s[gone + 1]->base <= r->log->point.log_start) {
+        ok = segment_unlink(r->s[gone], d);
+        if (ok) segment_unref(r->s[gone++]);
         r->log->folder_dirty = true;
     }
     r->n -= gone;
     memmove(r->s, r->s + gone, (size_t)r->n * sizeof *r->s);
-    return true;
+    return ok;
 }
 
 /* Takes a batch of the log into the producers; aborted transactions are noted when `note` is set. */
@@ -156,12 +156,11 @@ static bool cut(recovery *r, int i, uint64_t at, diag *d)
     if (!segment_file_pin_write(s->log, false, &f, d)) return false;
     bool ok = file_truncate(f, at, d);
     segment_file_unpin(s->log);
-    for (int k = i + 1; ok && k < r->n; k++) {
-        ok = segment_unlink(r->s[k], d);
-        segment_unref(r->s[k]);
+    while (ok && r->n > i + 1) {
+        ok = segment_unlink(r->s[r->n - 1], d);
+        if (ok) segment_unref(r->s[--r->n]);
     }
     if (!ok) return false;
-    r->n = i + 1;
     s->synced_size = UINT64_MAX;
     r->log->folder_dirty = true;
     r->changed = true;
@@ -188,7 +187,9 @@ static bool rewind_segment(segment *s, uint64_t at, int64_t offset, diag *d)
 /* One batch of the scan: above the recovery point it must be whole and come next. */
 static bool whole(recovery *r, segment_walk *w, const batch_header *h, diag *d)
 {
-    if (h->base_offset != r->next) {
+    /* A compacted log has gaps; only one whose checkpoint is lost is scanned there. */
+    bool gaps = r->log->config.policy_compact && r->log->point_turn == 0;
+    if (h->base_offset != r->next && !(gaps && h->base_offset > r->next)) {
         return diag_set(d, DIAG_CORRUPT, "offset %lld follows where %lld should", (long long)h->base_offset,
                         (long long)r->next);
     }
@@ -256,7 +257,8 @@ static bool scan_segment(recovery *r, int i, uint64_t at, bool *stop, diag *d)
         r->roll = *stop;
         return true;
     }
-    if (!*stop && r->next >= p->recovery && r->s[i + 1]->base != r->next) {
+    bool gaps = r->log->config.policy_compact && r->log->point_turn == 0;
+    if (!*stop && r->next >= p->recovery && r->s[i + 1]->base != r->next && !gaps) {
         *stop = true;
         return cut(r, i, at, d);
     }
@@ -326,7 +328,7 @@ bool plog_recover(plog *log, int64_t now_ms, diag *d)
     log->folder_dirty = log->parent_dirty = true;
     plog_point_read(log, &log->point);
     if (!plog_epochs_read(log, &own)) plog_report(log, &own);
-    bool ok = find_segments(&r, d) && drop_leftovers(&r, d);
+    bool ok = plog_finish_swaps(log, d) && find_segments(&r, d) && drop_leftovers(&r, d);
     if (ok && r.n == 0) r.next = log->point.recovery;
     ok = ok && load_producers(&r, d) && scan_all(&r, d) && settle(&r, d);
     for (int i = 0; i < r.n; i++) segment_unref(r.s[i]);

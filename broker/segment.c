@@ -9,8 +9,15 @@
 
 enum { MAGIC_NOW = 2, LOCATE_BLOCK = 8192 };
 
-segment *segment_new(plog_env *env, const char *folder, int64_t base, uint64_t size, uint32_t offset_entries,
-                     uint32_t time_entries, uint32_t txn_entries, int64_t now_ms)
+/* Writes ".<kind><ending>" behind the stem of a path that has room for it. */
+static void put_suffix(char *at, const char *kind, const char *ending)
+{
+    int n = snprintf(at, SEGMENT_SUFFIX_MAX, "%s%s", kind, ending);
+    check(n > 0 && n < SEGMENT_SUFFIX_MAX);
+}
+
+static segment *make(plog_env *env, const char *folder, int64_t base, const char *ending, uint32_t offset_entries,
+                     uint32_t time_entries)
 {
     segment *s = calloc(1, sizeof *s);
     check(s != NULL);
@@ -20,14 +27,32 @@ segment *segment_new(plog_env *env, const char *folder, int64_t base, uint64_t s
     atomic_init(&s->counts, 1);
     s->fs = plog_env_fs(env);
     s->base = base;
-    snprintf(path + stem, SEGMENT_SUFFIX_MAX, ".log");
+    put_suffix(path + stem, ".log", ending);
     s->log = segment_file_new(env, path);
-    snprintf(path + stem, SEGMENT_SUFFIX_MAX, ".txnindex");
+    put_suffix(path + stem, ".txnindex", ending);
     s->txns = segment_file_new(env, path);
-    snprintf(path + stem, SEGMENT_SUFFIX_MAX, ".index");
+    put_suffix(path + stem, ".index", ending);
     segment_index_init(&s->offsets, INDEX_OFFSET, env, path, offset_entries);
-    snprintf(path + stem, SEGMENT_SUFFIX_MAX, ".timeindex");
+    put_suffix(path + stem, ".timeindex", ending);
     segment_index_init(&s->times, INDEX_TIME, env, path, time_entries);
+    return s;
+}
+
+segment *segment_new_aside(plog_env *env, const char *folder, int64_t base, const char *ending, int64_t now_ms)
+{
+    segment *s = make(env, folder, base, ending, 0, 0);
+    atomic_init(&s->corrupt_from, UINT64_MAX);
+    atomic_init(&s->max_time, -1);
+    s->max_time_offset = base;
+    s->first_time = -1;
+    s->made_ms = now_ms;
+    return s;
+}
+
+segment *segment_new(plog_env *env, const char *folder, int64_t base, uint64_t size, uint32_t offset_entries,
+                     uint32_t time_entries, uint32_t txn_entries, int64_t now_ms)
+{
+    segment *s = make(env, folder, base, "", offset_entries, time_entries);
     atomic_init(&s->size, size);
     atomic_init(&s->corrupt_from, UINT64_MAX);
     atomic_init(&s->txn_count, txn_entries);
@@ -149,7 +174,8 @@ static bool plausible(segment *s, uint64_t at, uint64_t limit, int64_t from, con
     if (h->magic != MAGIC_NOW) return implausible(s, at, "a batch is not of format 2", d);
     if (h->last_offset_delta < 0 || h->count < 0) return implausible(s, at, "a batch has negative counts", d);
     if (h->base_offset < from) return implausible(s, at, "a batch has an offset below that of the one before", d);
-    if (batch_last_offset(h) - s->base > INT32_MAX) return implausible(s, at, "a batch has an offset too high", d);
+    if (h->base_offset - s->base > INT32_MAX - h->last_offset_delta)
+        return implausible(s, at, "a batch has an offset too high", d);
     return true;
 }
 

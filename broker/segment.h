@@ -42,11 +42,20 @@ typedef struct segment_txn {
     int64_t last_stable; /* after the marker */
 } segment_txn;
 
-enum { SEGMENT_TXN_BYTES = 34, SEGMENT_SUFFIX_MAX = 16 };
+enum { SEGMENT_TXN_BYTES = 34, SEGMENT_SUFFIX_MAX = 24 };
+
+/* Endings of the files of a compaction, as Kafka names them: being written, and whole but not in place yet. */
+#define SEGMENT_CLEANED ".cleaned"
+#define SEGMENT_SWAP ".swap"
+
+/* No log comes this far: a higher base or offset is a damaged file, and arithmetic on lower ones does not overflow. */
+#define SEGMENT_OFFSET_MAX (INT64_MAX / 2)
 
 /* A segment over the files in folder; the counts of their entries as found (0 for new ones). */
 segment *segment_new(plog_env *env, const char *folder, int64_t base, uint64_t size, uint32_t offset_entries,
                      uint32_t time_entries, uint32_t txn_entries, int64_t now_ms);
+/* A new, empty segment whose files have one more ending (SEGMENT_CLEANED): what a compaction writes. */
+segment *segment_new_aside(plog_env *env, const char *folder, int64_t base, const char *ending, int64_t now_ms);
 void segment_ref(segment *s);
 void segment_unref(segment *s);
 /* Keeps its files open from now on, as their names are about to go and somebody may still read. */

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/cleaner.h"
 #include "server/kafka_internal.h"
 
 enum { SWEEP_MS = 5000, ACCEPTS_MAX = 64, ACCEPT_PAUSE_MS = 100 };
@@ -59,6 +60,41 @@ static void on_sync(void *user, broker_partition *p)
     *job = (sync_job){.mail = {.run = sync_run}, .k = k, .partition = p};
     k->syncs_open++;
     pool_post(k->syncs, &job->mail);
+}
+
+/* Computing under way: run on a check thread, reported on the loop. */
+typedef struct work_job {
+    mail mail;
+    kafka *k;
+    broker_work *work;
+} work_job;
+
+static void work_report(mail *m)
+{
+    work_job *job = container_of(m, work_job, mail);
+    kafka *k = job->k;
+    k->works_open--;
+    broker_work_done(k->broker, job->work, kafka_now());
+    free(job);
+}
+
+static void work_run(mail *m)
+{
+    work_job *job = container_of(m, work_job, mail);
+    job->work->run(job->work);
+    m->run = work_report;
+    loop_post(&job->k->loop, m);
+}
+
+static void on_work(void *user, broker_work *w)
+{
+    kafka *k = user;
+    check(!atomic_load(&k->stopped));
+    work_job *job = malloc(sizeof *job);
+    check(job);
+    *job = (work_job){.mail = {.run = work_run}, .k = k, .work = w};
+    k->works_open++;
+    pool_post(k->works, &job->mail);
 }
 
 static void run_broker(mail *m)
@@ -153,7 +189,7 @@ static void on_stopping(void *arg)
 static bool on_drained(void *arg)
 {
     kafka *k = arg;
-    return k->syncs_open == 0;
+    return k->syncs_open == 0 && k->works_open == 0;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -193,9 +229,11 @@ static bool open_broker(kafka *k, const kafka_options *o, diag *d)
 
 static bool open_all(kafka *k, const kafka_options *o, diag *d)
 {
-    k->hooks = (broker_hooks){.user = k, .conn_ready = on_conn_ready, .sync = on_sync, .wake = on_wake};
+    k->hooks = (broker_hooks){.user = k, .conn_ready = on_conn_ready, .sync = on_sync, .work = on_work,
+                              .wake = on_wake};
     k->syncs = pool_new("weir-sync", o->sync_threads, d);
-    if (!k->syncs || !loop_init(&k->loop, "weir-kafka", d)) return false;
+    k->works = k->syncs ? pool_new("weir-check", 1, d) : NULL;
+    if (!k->works || !loop_init(&k->loop, "weir-kafka", d)) return false;
     k->looped = true;
     k->loop.drained = on_drained;
     k->loop.stopping = on_stopping;
@@ -241,7 +279,8 @@ kafka *kafka_open(const kafka_options *options, diag *d)
 
 bool kafka_start(kafka *k, diag *d)
 {
-    return loop_start(&k->loop, d);
+    k->cleaner = cleaner_start(k->broker, d);
+    return k->cleaner && loop_start(&k->loop, d);
 }
 
 broker *kafka_broker(kafka *k)
@@ -260,13 +299,15 @@ void kafka_stop(kafka *k)
     loop_stop(&k->loop);
     k->looped = false;
     atomic_store(&k->stopped, true);
-    check(k->syncs_open == 0);
+    check(k->syncs_open == 0 && k->works_open == 0);
 }
 
 void kafka_close(kafka *k)
 {
     if (!k) return;
     kafka_stop(k);
+    cleaner_stop(k->cleaner);
+    pool_free(k->works);
     pool_free(k->syncs);
     broker_close(k->broker);
     if (k->fd >= 0) close(k->fd);

@@ -21,6 +21,9 @@ struct kafka {
     fs *fs;
     pool *syncs;
     int syncs_open;
+    pool *works; /* checks of large batches */
+    int works_open;
+    struct cleaner *cleaner;
     net_address listen;
     net_address advertised;
     int fd;
