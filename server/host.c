@@ -112,8 +112,21 @@ void host_close_transient(transient *t)
     if (!atomic_exchange(&t->closing, true)) pool_post(t->host->options.statements, &t->close);
 }
 
-void host_stop_streams(host *h)
+/* The housekeeper posts to the statement thread, so it ends first. */
+static void stop_housekeeper(host *h)
 {
+    if (!h->housekeeping) return;
+    pthread_mutex_lock(&h->lock);
+    h->ending = true;
+    pthread_cond_signal(&h->housekeep);
+    pthread_mutex_unlock(&h->lock);
+    pthread_join(h->housekeeper, NULL);
+    h->housekeeping = false;
+}
+
+void host_stop_work(host *h)
+{
+    stop_housekeeper(h);
     pthread_mutex_lock(&h->lock);
     for (transient *t = h->transients; t; t = t->next) host_close_transient(t);
     pthread_mutex_unlock(&h->lock);
@@ -267,13 +280,7 @@ host *host_open(const host_options *options, diag *d)
 void host_close(host *h)
 {
     if (!h) return;
-    if (h->housekeeping) {
-        pthread_mutex_lock(&h->lock);
-        h->ending = true;
-        pthread_cond_signal(&h->housekeep);
-        pthread_mutex_unlock(&h->lock);
-        pthread_join(h->housekeeper, NULL);
-    }
+    stop_housekeeper(h);
     while (h->transients) {
         transient *t = h->transients;
         h->transients = t->next;

@@ -32,8 +32,8 @@ host *host_open(const host_options *options, diag *d);
 /* The executor to give to the HTTP API; valid until host_close. */
 executor *host_executor(host *h);
 
-/* Ends open push queries, so that their streams end; before the statement thread is stopped. */
-void host_stop_streams(host *h);
+/* Ends what posts to the statement thread and all push queries, before that thread is stopped. */
+void host_stop_work(host *h);
 
 /* Stops all queries and closes the catalogue; the statement thread has ended. NULL is allowed. */
 void host_close(host *h);

@@ -214,7 +214,7 @@ void server_stop(server *s)
     if (!s) return;
     if (s->http_looped && s->http_loop.started) stop_requests(s);
     pool_free(s->readers);
-    if (s->host) host_stop_streams(s->host);
+    if (s->host) host_stop_work(s->host);
     pool_free(s->statements);
     if (s->http_looped) {
         loop_stop(&s->http_loop);
