@@ -224,7 +224,7 @@ static int sim_sync(file *f, file_sync_kind kind, const char *site)
         }
         sim->syncs++;
     }
-    if (!ignored) node->dirty_from = node->dirty_to = 0;
+    if (!ignored && !(rc && sim->dying)) node->dirty_from = node->dirty_to = 0;
     pthread_mutex_unlock(&sim->mutex);
     return rc;
 }
@@ -330,7 +330,16 @@ void fs_sim_fail(fs_sim *sim, unsigned calls, uint64_t n, int os_error, bool sti
     sim->fail_in = n;
     sim->fail_error = os_error;
     sim->fail_sticky = sticky;
+    sim->dying = false;
     sim->failed = false;
+    pthread_mutex_unlock(&sim->mutex);
+}
+
+void fs_sim_die(fs_sim *sim, uint64_t n)
+{
+    fs_sim_fail(sim, FS_SIM_ALL, n, EIO, true);
+    pthread_mutex_lock(&sim->mutex);
+    sim->dying = true;
     pthread_mutex_unlock(&sim->mutex);
 }
 

@@ -41,6 +41,11 @@ fs_sim *fs_sim_process_kill(fs_sim *sim);
  * failing write puts half of its bytes in place first. n == 0 ends it.
  */
 void fs_sim_fail(fs_sim *sim, unsigned calls, uint64_t n, int os_error, bool sticky);
+/*
+ * The process dies at the nth call from now on: it and all later ones fail, and what was not synced stays unsynced (a
+ * sync that fails otherwise loses it, as Linux does).
+ */
+void fs_sim_die(fs_sim *sim, uint64_t n);
 /* Whether the failure asked for has happened: a sweep ends with the first n for which it has not. */
 bool fs_sim_failed(fs_sim *sim);
 

@@ -78,6 +78,7 @@ struct fs_sim {
     uint64_t fail_in; /* counted calls until the failure, 0: none is asked for */
     int fail_error;
     bool fail_sticky;
+    bool dying; /* failures are those of a process that is no more */
     bool failed;
 
     buf sites; /* const char * */

@@ -14,12 +14,12 @@ typedef struct catalog_db catalog_db;
 
 /* One statement as it was recorded. */
 typedef struct catalog_statement {
-    int64_t sequence;    /* its number: ascending, never used twice */
+    int64_t sequence; /* its number: ascending, never used twice */
     str text;
-    str properties;      /* the session's at that time, as the caller writes them */
-    str topics;          /* those that it makes, one a line: to be removed when it is undone */
+    str properties; /* the session's at that time, as the caller writes them */
+    str topics; /* those that it makes, one a line: to be removed when it is undone */
     int64_t producer_id; /* first of its query's two internal producer ids; -1: it starts no query */
-    int64_t time_ms;     /* wall clock when it was given */
+    int64_t time_ms; /* wall clock when it was given */
     bool active;
 } catalog_statement;
 

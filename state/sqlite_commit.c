@@ -3,10 +3,7 @@
  */
 #include "state/sqlite_db_int.h"
 
-/*
- * ---- committing
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- committing ------------------------------------------------------------------------------------------ */
 
 static bool save_row(sqlite *c, const store_spec *spec, const sqlite_layout *l, int32_t partition, const store_row *row,
                      arena *mem, diag *d)
@@ -132,10 +129,7 @@ bool sqlite_db_commit(store_db *db, const store_commit *k, diag *d)
     return ok;
 }
 
-/*
- * ---- loading
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- loading --------------------------------------------------------------------------------------------- */
 
 static int64_t count_rows(sqlite *c, str sql, diag *d)
 {

@@ -71,7 +71,7 @@ bool store_sqlite_sweep(store_db *db)
     return open;
 }
 
-/* ---- connections ------------------------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------------------- */
 
 static const char *const tables[] = {
     "CREATE TABLE IF NOT EXISTS weir_commit(one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL)",
@@ -135,10 +135,7 @@ const sqlite_layout *sqlite_find_layout(sqlite_db *q, const store_spec *spec)
     return l;
 }
 
-/*
- * ---- announcing stores
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- announcing stores ----------------------------------------------------------------------------------- */
 
 /* Compares with what the database says of a store of this name; *known when there is one. */
 static bool check_known(sqlite *c, const store_spec *spec, bool *known, diag *d)
@@ -219,7 +216,7 @@ static bool db_open_store(store_db *db, const store_spec *spec, int32_t partitio
     return ok;
 }
 
-/* ---- reading rows ------------------------------------------------------------------------------------------------ */
+/* ---- reading rows ---------------------------------------------------------------------------------------- */
 
 /* Turns the present row of a layout's SELECT into a store_row; *cells has room for all columns. */
 static bool take_row(const store_spec *spec, const sqlite_layout *l, sqlite3_stmt *s, cell *cells, buf *key,
@@ -345,10 +342,7 @@ static bool db_windows(store_db *db, const store_spec *spec, int32_t partition, 
     return ok;
 }
 
-/*
- * ---- for analysts
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- for analysts ---------------------------------------------------------------------------------------- */
 
 bool store_sqlite_view(store_db *db, str name, str select, diag *d)
 {

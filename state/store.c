@@ -68,7 +68,7 @@ void store_unlock(store *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- entries ---------------------------------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------------------------------------- */
 
 /* Reads one key of the database into the table; NULL when it is not there, or when that failed. */
 static slot *load_one(store *s, str key, int64_t w, uint64_t hash)
@@ -154,7 +154,10 @@ bool store_apply(store *s, const store_row *row)
 {
     uint64_t hash = store_hash(row->key, row->window_start);
     slot *x = store_table_find(s, row->key, row->window_start, hash);
-    /* Rows of a bucket follow the deletion of the old one and are added to it; any other row replaces what was there. */
+    /*
+     * Rows of a bucket follow the deletion of the old one and are added to it; any other row replaces what was
+     * there.
+     */
     if (x && !x->e->dead && (row->deleted || s->spec->shape != STORE_BUCKET)) bury(s, x->e);
     if (!x) {
         entry *e = store_entry_new(s, row->key, row->window_start, hash);
@@ -198,7 +201,7 @@ bool store_expire(store *s, int64_t start, uint32_t most)
     return true;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------ */
+/* ---- looking --------------------------------------------------------------------------------------------- */
 
 uint64_t store_count(const store *s)
 {

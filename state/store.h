@@ -9,8 +9,8 @@
  * query restarts from its database).
  *
  * Memory is a cache of the database: nothing is loaded that is not asked for, and what the database holds unchanged is
- * evicted when the budget is exceeded. A store knows which windows (or whether all keys) are complete in memory, so that
- * an absent key there costs no read. Buckets are few per key and walked by time: their stores are loaded whole.
+ * evicted when the budget is exceeded. A store knows which windows (or whether all keys) are complete in memory, so
+ * that an absent key there costs no read. Buckets are few per key and walked by time: their stores are loaded whole.
  *
  * Threads: all calls come from the task that owns the store, except store_lock/unlock with the store_read calls (pull
  * queries, any thread) and store_frozen_* (the writer, one at a time, between freeze and decided/dropped). The task
@@ -111,7 +111,9 @@ typedef struct store_budget {
 store *store_open(store_db *db, const store_spec *spec, int32_t partition, diag *d);
 void store_close(store *s);
 
+/* What it was opened with. */
 const store_spec *store_get_spec(const store *s);
+/* The partition of its task. */
 int32_t store_partition(const store *s);
 
 /* The task's lock: pull queries read between two chunks. */
@@ -193,8 +195,8 @@ bool store_scan(store *s, int64_t first, int64_t last, bool (*found)(void *ctx, 
 typedef struct store_row {
     str key;
     int64_t window_start;
-    bool deleted;      /* cells are absent; STORE_BUCKET: all rows of the key go, those of the new bucket follow */
-    int64_t time;      /* STORE_BUCKET */
+    bool deleted; /* cells are absent; STORE_BUCKET: all rows of the key go, those of the new bucket follow */
+    int64_t time; /* STORE_BUCKET */
     int64_t seq;
     const cell *cells; /* spec->column_count */
 } store_row;

@@ -5,7 +5,7 @@
 
 #include "state/store_int.h"
 
-/* ---- rows into the table ------------------------------------------------------------------------------------------ */
+/* ---- rows into the table --------------------------------------------------------------------------------- */
 
 static bool decode_into(store *s, entry *e, const store_row *row)
 {
@@ -61,7 +61,7 @@ bool store_load_window(store *s, int64_t start, diag *d)
     return true;
 }
 
-/* ---- prefetch ------------------------------------------------------------------------------------------------------- */
+/* ---- prefetch -------------------------------------------------------------------------------------------- */
 
 static int compare_keys(const void *x, const void *y)
 {
@@ -117,7 +117,7 @@ bool store_prefetch(store *s, const str *keys, const int64_t *windows, const uin
     return true;
 }
 
-/* ---- everything, for ranges and scans ------------------------------------------------------------------------------ */
+/* ---- everything, for ranges and scans -------------------------------------------------------------------- */
 
 /* A walk over the database's rows that memory does not have. */
 typedef struct scan {
@@ -151,7 +151,8 @@ bool store_scan(store *s, int64_t first, int64_t last, bool (*found)(void *ctx, 
         if (x.ended || !s->cold) return true;
         return s->db->ops->scan(s->db, s->spec, s->partition, first, last, show_row, &x, d);
     }
-    for (uint32_t i = store_window_lower(s, first); i < s->window_count && s->windows[i].start <= last && !x.ended; i++) {
+    for (uint32_t i = store_window_lower(s, first); i < s->window_count && s->windows[i].start <= last && !x.ended;
+         i++) {
         const window *w = &s->windows[i];
         for (entry *e = w->first; e && !x.ended; e = e->window_next) x.ended = !found(ctx, entry_state(e));
         if (x.ended || !w->stored) continue;
@@ -160,7 +161,7 @@ bool store_scan(store *s, int64_t first, int64_t last, bool (*found)(void *ctx, 
     return true;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------- */
 
 void store_charge(store *s)
 {
@@ -197,7 +198,8 @@ static void evict_entry(store *s, slot *x)
  */
 void store_evict(store *s, uint64_t most)
 {
-    if (!s->db || !s->db->budget || s->pins > 0 || s->spec->shape == STORE_BUCKET || s->spec->resident || !s->slots) return;
+    if (!s->db || !s->db->budget || s->pins > 0 || s->spec->shape == STORE_BUCKET || s->spec->resident || !s->slots)
+        return;
     uint64_t idle = 0;
     while (most-- > 0 && idle <= 2 * (s->mask + 1) && store_over_budget(s)) {
         s->hand = (s->hand + 1) & s->mask;

@@ -5,7 +5,7 @@
 
 #include "state/store_int.h"
 
-/* ---- memory -------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------- */
 
 void *store_grow(void *p, uint32_t *cap, uint32_t need, size_t size)
 {
@@ -93,7 +93,7 @@ void store_entry_count_held(store *s, entry *e)
     e->held = (uint32_t)held;
 }
 
-/* ---- the hash table ------------------------------------------------------------------------------------------- */
+/* ---- the hash table -------------------------------------------------------------------------------------- */
 
 /* A tombstone that nobody needs: without a database nothing has to be told of the deletion. */
 static bool is_waste(const store *s, const entry *e)
@@ -163,7 +163,7 @@ void store_table_remove(store *s, slot *x)
     s->taken--;
 }
 
-/* ---- windows -------------------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------------------- */
 
 uint32_t store_window_lower(const store *s, int64_t start)
 {
@@ -227,7 +227,7 @@ uint32_t store_windows(store *s, int64_t first, int64_t last, int64_t *out, uint
     return n;
 }
 
-/* ---- changes -------------------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------------------- */
 
 void store_entry_changed(store *s, entry *e)
 {

@@ -30,8 +30,8 @@ typedef struct vfs_file {
     sqlite3_file base;
     fs *sys;
     file *f;
-    int lock;        /* SQLITE_LOCK_* held now */
-    bool sync_dir;   /* the file was created: its first sync brings the folder's entry along */
+    int lock; /* SQLITE_LOCK_* held now */
+    bool sync_dir; /* the file was created: its first sync brings the folder's entry along */
     bool delete_on_close;
     const char *site; /* names its syncs for tests that take one out */
     vfs_shm *shm;
@@ -57,7 +57,7 @@ const char *vfs_last_error(void)
     return last_error.text;
 }
 
-/* ---- one file ------------------------------------------------------------------------------------------------ */
+/* ---- one file -------------------------------------------------------------------------------------------- */
 
 static vfs_file *file_of(sqlite3_file *base)
 {
@@ -136,7 +136,7 @@ static int vfs_size(sqlite3_file *base, sqlite3_int64 *size)
     return SQLITE_OK;
 }
 
-/* ---- locks of the database file --------------------------------------------------------------------------- */
+/* ---- locks of the database file -------------------------------------------------------------------------- */
 
 static int lock_range(vfs_file *v, uint64_t at, uint64_t n, file_lock_kind kind)
 {
@@ -223,7 +223,7 @@ static int vfs_characteristics(sqlite3_file *base)
     return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-/* ---- shared memory of WAL ------------------------------------------------------------------------------------ */
+/* ---- shared memory of WAL -------------------------------------------------------------------------------- */
 
 static int vfs_shm_map(sqlite3_file *base, int region, int size, int extend, void volatile **out)
 {
@@ -282,7 +282,7 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = vfs_shm_unmap,
 };
 
-/* ---- the file system ------------------------------------------------------------------------------------------ */
+/* ---- the file system ------------------------------------------------------------------------------------- */
 
 static const char *site_of(int flags)
 {
@@ -360,7 +360,7 @@ static int vfs_get_last_error(sqlite3_vfs *base, int n, char *out)
     return last_error.os_error;
 }
 
-/* ---- registration ---------------------------------------------------------------------------------------------- */
+/* ---- registration ---------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static vfs *registry[VFS_MAX];

@@ -37,7 +37,7 @@ bool bed_same(const cell *a, const cell *b)
     }
 }
 
-/* ---- codec ------------------------------------------------------------------------------------------------------ */
+/* ---- codec ----------------------------------------------------------------------------------------------- */
 
 static void own(cell *out, const cell *in)
 {
@@ -129,7 +129,7 @@ static void bucket_release(void *ctx, void *state)
     free(k->items);
 }
 
-/* ---- the store ---------------------------------------------------------------------------------------------------- */
+/* ---- the store ------------------------------------------------------------------------------------------- */
 
 static const store_column keys[] = {{{"ID", 2}, CELL_INTEGER}, {{"NAME", 4}, CELL_TEXT}};
 static const store_column columns[] = {{{"A", 1}, CELL_INTEGER}, {{"B", 1}, CELL_REAL}, {{"name", 4}, CELL_TEXT}};

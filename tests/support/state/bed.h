@@ -53,6 +53,7 @@ int64_t bed_number(bed *b, str key, int64_t window);
 /* Freezes, commits with the next generation and reports the decision; false when the commit failed. */
 bool bed_commit(bed *b, store_db *db, int64_t generation, diag *d);
 
+/* Cells of each kind. */
 cell bed_int(int64_t i);
 cell bed_real(double v);
 cell bed_text(const char *p, size_t n);

@@ -1,4 +1,7 @@
-/* State of every SQL type goes to SQLite and comes back: as a value and as a key, after a restart and after eviction. */
+/*
+ * State of every SQL type goes to SQLite and comes back: as a value and as a key, after a restart and after
+ * eviction.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +25,11 @@ static const sample samples[] = {
     {"BOOLEAN", true, {"TRUE", "FALSE"}},
     {"INT", true, {"0", "-2147483647 - 1", "2147483647"}},
     {"BIGINT", true, {"5000000000", "-9223372036854775807 - 1", "CAST(0 AS BIGINT)"}},
-    {"DOUBLE", true, {"SQRT(-1e0)", "0e0 * -1e0", "0e0", "1e300", "1e300 * -1e300",
-                      "0.1e0"}},
-    {"DECIMAL(38,10)", true, {"CAST('-1234567890123456789012345678.0123456789' AS DECIMAL(38,10))",
-                              "CAST('0' AS DECIMAL(38,10))", "CAST('1.50' AS DECIMAL(38,10))"}},
+    {"DOUBLE", true, {"SQRT(-1e0)", "0e0 * -1e0", "0e0", "1e300", "1e300 * -1e300", "0.1e0"}},
+    {"DECIMAL(38,10)",
+     true,
+     {"CAST('-1234567890123456789012345678.0123456789' AS DECIMAL(38,10))", "CAST('0' AS DECIMAL(38,10))",
+      "CAST('1.50' AS DECIMAL(38,10))"}},
     {"STRING", true, {"''", "'NaN'", "'-0.0'", "'12'", "'\xc3\xa4 \xf0\x9f\x98\x80'", "' 1e5 '"}},
     {"BYTES", true, {"x''", "x'00ff00'", "x'3132'"}},
     {"DATE", true, {"DATE '1969-12-31'", "DATE '2024-02-29'"}},

@@ -132,8 +132,7 @@ START_TEST(buckets_come_back_in_order_of_time)
         bool created;
         str key = bed_key(k, "b");
         bed_bucket *state = store_upsert(b.st, key, 0, store_hash(key, 0), &created);
-        for (int i = 0; i <= k + 2; i++)
-            b.spec.codec.bucket_add(&b, state, times[i], i, samples[(k + i) % SAMPLES]);
+        for (int i = 0; i <= k + 2; i++) b.spec.codec.bucket_add(&b, state, times[i], i, samples[(k + i) % SAMPLES]);
     }
     ck_assert_msg(bed_commit(&b, p.db, 1, &d), "%s", d.text);
     /* One goes, one gets shorter. */
@@ -162,7 +161,10 @@ START_TEST(buckets_come_back_in_order_of_time)
 }
 END_TEST
 
-/* ---- tables and names --------------------------------------------------------------------------------------------- */
+/*
+ * ---- tables and names
+ * ---------------------------------------------------------------------------------------------
+ */
 
 START_TEST(keys_are_typed_columns_where_they_can_be)
 {
@@ -240,7 +242,8 @@ START_TEST(a_view_shows_what_its_select_says)
     diag d = {0};
     ck_assert(bed_commit(&b, p.db, 1, &d));
     ck_assert(store_sqlite_view(p.db, STR("MY \"VIEW\""), STR("SELECT 1 AS ONE"), &d));
-    ck_assert(store_sqlite_view(p.db, STR("MY \"VIEW\""), STR("SELECT A + 1 AS N FROM \"Test-Store\" WHERE A > 15"), &d));
+    ck_assert(
+        store_sqlite_view(p.db, STR("MY \"VIEW\""), STR("SELECT A + 1 AS N FROM \"Test-Store\" WHERE A > 15"), &d));
     ck_assert_str_eq(ask(&p, "SELECT N FROM \"MY \"\"VIEW\"\"\""), "21\n");
     ck_assert(!store_sqlite_view(p.db, STR("BAD"), STR("SELEC 1"), &d));
     ck_assert_str_eq(ask(&p, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), "1\n");
@@ -249,7 +252,10 @@ START_TEST(a_view_shows_what_its_select_says)
 }
 END_TEST
 
-/* ---- what a commit holds besides ------------------------------------------------------------------------------------ */
+/*
+ * ---- what a commit holds besides
+ * ------------------------------------------------------------------------------------
+ */
 
 START_TEST(positions_outputs_and_numbers_are_those_of_the_last_commit)
 {
@@ -314,7 +320,10 @@ START_TEST(another_fingerprint_is_refused_and_the_difference_named)
 }
 END_TEST
 
-/* ---- failures ---------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- failures
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(a_corrupt_file_is_reported_as_one)
 {
@@ -379,7 +388,8 @@ START_TEST(a_failing_call_leaves_one_generation_whole)
     static const unsigned calls[] = {FS_SIM_WRITE, FS_SIM_SYNC, FS_SIM_TRUNCATE | FS_SIM_NAMES | FS_SIM_OPEN};
     for (size_t c = 0; c < sizeof calls / sizeof calls[0]; c++) {
         for (int sticky = 0; sticky < 2; sticky++) {
-            for (uint64_t n = 1; commit_with_failure(calls[c], n, _i ? ENOSPC : EIO, sticky); n++) ck_assert_uint_lt(n, 500);
+            for (uint64_t n = 1; commit_with_failure(calls[c], n, _i ? ENOSPC : EIO, sticky); n++)
+                ck_assert_uint_lt(n, 500);
         }
     }
 }
