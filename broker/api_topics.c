@@ -73,9 +73,10 @@ static kafka_error create(request *q, new_topic *t, bool validate_only, diag *d)
     if (t->assigned == 0 && (t->replicas == 0 || t->replicas < -1)) {
         return fail(d, KAFKA_INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0.");
     }
-    if (t->replicas > 1 && broker_bool(q->b, "weir.replication.factor.strict")) {
+    if (t->replicas > 1 && !broker_bool(q->b, "replication.factor.clamp")) {
         return fail(d, KAFKA_INVALID_REPLICATION_FACTOR,
-                    "The replication factor is larger than the one broker there is.");
+                    "The replication factor is larger than the one broker there is; "
+                    "replication.factor.clamp=true takes it as 1.");
     }
     if (t->assigned == 0 && t->partitions != -1 && t->partitions <= 0) {
         return fail(d, KAFKA_INVALID_PARTITIONS, "Number of partitions must be larger than 0.");

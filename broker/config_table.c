@@ -193,6 +193,8 @@ const config_def config_broker_defs[] = {
      .max = INT32_MAX, .doc = "segment.bytes of __consumer_offsets."},
     {.name = "producer.id.expiration.ms", .type = CONFIG_INT, .initial = "86400000", .min = 1, .max = INT32_MAX,
      .dynamic = true, .doc = "How long an idle producer's sequence numbers are kept."},
+    {.name = "replication.factor.clamp", .type = CONFIG_BOOLEAN, .initial = "false",
+     .doc = "Whether a replication factor above 1 is taken as 1, or refused as one Kafka node does."},
     {.name = "socket.request.max.bytes", .type = CONFIG_INT, .initial = "104857600", .min = 1, .max = INT32_MAX,
      .doc = "The largest request that is read."},
     {.name = "transaction.abort.timed.out.transaction.cleanup.interval.ms", .type = CONFIG_INT, .initial = "10000",
@@ -213,8 +215,6 @@ const config_def config_broker_defs[] = {
      .max = INT32_MAX, .doc = "How long an idle transactional id is kept."},
     {.name = "unclean.leader.election.enable", .type = CONFIG_BOOLEAN, .initial = "false", .dynamic = true,
      .doc = "Default of unclean.leader.election.enable of topics."},
-    {.name = "weir.replication.factor.strict", .type = CONFIG_BOOLEAN, .initial = "false",
-     .doc = "Whether a replication factor above 1 is refused, as one Kafka node does, or taken as 1."},
 };
 const size_t config_broker_defs_len = ARRAY_LEN(config_broker_defs);
 /* clang-format on */
