@@ -70,7 +70,7 @@ GENERATED := $(O)/obj/gen/lexer.o $(O)/obj/gen/parser.o
 all: $(BUILD)/weir ## build the program (build/weir)
 
 $(BUILD)/weir: $(O)/weir
-	$(Q)cp $< $@
+	$(Q)cp -f $< $@
 
 $(O)/weir: $(O)/obj/server/main.o $(call archives,server)
 	$(Q)echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)

@@ -1,28 +1,35 @@
 #include "server/loop.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/check.h"
 
 /* The mailbox closes last: nobody may post to a loop that has ended. */
 static void end_if_drained(loop *l)
 {
-    if (!l->stopping_now || uv_is_closing((uv_handle_t *)&l->async)) return;
-    if (!l->drained || l->drained(l->stopping_arg)) uv_close((uv_handle_t *)&l->async, NULL);
+    if (!l->stopping_now || uv_is_closing((uv_handle_t *)&l->alarm)) return;
+    if (!l->drained || l->drained(l->stopping_arg)) uv_close((uv_handle_t *)&l->alarm, NULL);
 }
 
-static void on_async(uv_async_t *async)
+/* The alarm is silenced before the box is emptied: a letter that comes in between rings it again. */
+static void on_alarm(uv_poll_t *alarm, int status, int events)
 {
-    loop *l = container_of(async, loop, async);
+    loop *l = container_of(alarm, loop, alarm);
+    eventfd_t ignored;
+    (void)eventfd_read(l->alarm_fd, &ignored);
     mailbox_run(&l->box);
     end_if_drained(l);
 }
 
+/* Not uv_async_send: its receiver spins until the sender is back from its write, which a wake-up likes to preempt. */
 static void wake(void *arg)
 {
     loop *l = arg;
-    int failed = uv_async_send(&l->async);
+    int failed = eventfd_write(l->alarm_fd, 1);
     check(failed == 0);
 }
 
@@ -31,8 +38,12 @@ bool loop_init(loop *l, const char *name, diag *d)
     *l = (loop){.name = name};
     l->box.wake = wake;
     l->box.arg = l;
+    l->alarm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->alarm_fd < 0) return diag_os(d, errno, "cannot make the event loop '%s'", name);
     int status = uv_loop_init(&l->uv);
-    if (status == 0) status = uv_async_init(&l->uv, &l->async, on_async);
+    if (status == 0) status = uv_poll_init(&l->uv, &l->alarm, l->alarm_fd);
+    if (status == 0) status = uv_poll_start(&l->alarm, UV_READABLE, on_alarm);
+    if (status != 0) close(l->alarm_fd);
     return status == 0 || diag_os(d, -status, "cannot make the event loop '%s'", name);
 }
 
@@ -85,4 +96,5 @@ void loop_stop(loop *l)
     }
     int busy = uv_loop_close(&l->uv);
     check(busy == 0);
+    close(l->alarm_fd);
 }

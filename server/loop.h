@@ -14,7 +14,8 @@
 /* Public layout: listeners put their handles on uv. */
 typedef struct loop {
     uv_loop_t uv;
-    uv_async_t async;
+    int alarm_fd; /* an eventfd: rung by those who post */
+    uv_poll_t alarm;
     mailbox box;
     pthread_t thread;
     bool started;
