@@ -204,7 +204,7 @@ static str get_text(reader *r)
     return str_of(p ? (const char *)p : "", p ? (size_t)n : 0);
 }
 
-/* A config that this version does not know any more is left out: its topic goes on with the default. */
+/* A config that this version does not know, or would not take, is left out: its topic goes on with the default. */
 static void get_configs(reader *r, const config_def *(*find)(str), config_set *out)
 {
     config_set_free(out);
@@ -213,10 +213,14 @@ static void get_configs(reader *r, const config_def *(*find)(str), config_set *o
         str name = get_text(r);
         str value = get_text(r);
         const config_def *def = find(name);
-        if (def && !r->failed)
-            config_set_put(out, def, value);
-        else if (!r->failed)
+        diag d = {0};
+        if (r->failed) return;
+        if (!def)
             log_warn("broker", "metadata: config %.*s is not known any more", STR_ARG(name));
+        else if (memchr(value.p, 0, value.n) || !config_check(def, value, &d))
+            log_warn("broker", "metadata: config %s is not legal any more: %s", def->name, d.text);
+        else
+            config_set_put(out, def, value);
     }
 }
 
@@ -244,7 +248,7 @@ static bool load_topic(broker *b, reader *r)
     int32_t partitions = read_i32(r);
     bool internal = read_u8(r) != 0;
     if (r->failed || partitions <= 0 || partitions > 1000000 || !topic_name_ok(name)) return false;
-    if (map_get(&b->topics_by_name, name)) return false;
+    if (map_get(&b->topics_by_name, name) || map_get(&b->topics_by_id, str_of((const char *)id, 16))) return false;
     topic *t = topic_new(name, id);
     t->internal = internal;
     get_configs(r, config_topic_def, &t->configs);
@@ -286,7 +290,7 @@ static bool load_record(broker *b, reader *r, bool *clean)
     case META_EPOCH:
         b->leader_epoch = read_i32(r);
         *clean = read_u8(r) != 0;
-        return !r->failed && b->leader_epoch >= 0;
+        return !r->failed && b->leader_epoch >= 0 && b->leader_epoch < INT32_MAX;
     case META_TOPIC: return load_topic(b, r);
     case META_TOPIC_DELETED:
     case META_PARTITIONS:
@@ -295,8 +299,12 @@ static bool load_record(broker *b, reader *r, bool *clean)
         defaults = read_u8(r) != 0;
         get_configs(r, config_broker_def, defaults ? &b->fallback : &b->dynamic);
         return !r->failed;
-    case META_PRODUCERS: b->producer_next = b->producer_end = read_i64(r); return !r->failed;
-    case META_INTERNAL: b->internal_next = read_i64(r); return !r->failed;
+    case META_PRODUCERS:
+        b->producer_next = b->producer_end = read_i64(r);
+        return !r->failed && b->producer_end >= 0 && b->producer_end <= BROKER_INTERNAL_PRODUCER_FIRST;
+    case META_INTERNAL:
+        b->internal_next = read_i64(r);
+        return !r->failed && b->internal_next >= 0 && b->internal_next <= INT64_MAX / 2;
     default: return false;
     }
 }

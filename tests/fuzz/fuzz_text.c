@@ -50,7 +50,11 @@ static void decimals(str s, uint32_t pick)
             check(decimal_status_text(status)[0] != 0);
             continue;
         }
-        check(decimal_fits(v, type.precision));
+        /* Rounding may carry into one more digit: KSQL checks the bound before it rounds. */
+        if (!decimal_fits(v, type.precision)) {
+            check(modes[m] == DECIMAL_HALF_UP);
+            continue;
+        }
         buf b = {0};
         decimal_put(&b, v, type.scale);
         check(decimal_parse(buf_str(&b), type, DECIMAL_UNNECESSARY, &again) == DECIMAL_OK && again == v);
@@ -324,6 +328,6 @@ void fuzz_make(fuzz_out *out)
         {"(?(1)a|b)(*LIMIT_MATCH=1)", "b"},
     };
     for (size_t i = 0; i < ARRAY_LEN(matched); i++) seed_pattern(out, REGEX, matched[i][0], matched[i][1]);
-    fuzz_words(out, LIST("yyyy", "MMM", "EEEE", "'T'", "XXX", "VV", "[", "]", "SSSSSSSSS", "pp", "(?<n>", "(?:",
+    fuzz_words(out, LIST("yyyy", "MMM", "EEEE", "'T'", "mmXXX", "VV", "[", "]", "SSSSSSSSS", "pp", "(?<n>", "(?:",
                          "\\\\p{L}", "{2,}", "&&[", "*+", "??", "\\\\G", "1E+", "E-", "Infinity", "UTC", "+00:00"));
 }

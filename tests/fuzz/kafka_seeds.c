@@ -176,6 +176,22 @@ static void put_request(buf *input, int16_t key, int version, const char *fields
     buf_free(&text);
 }
 
+void kafka_make_request(buf *frame, int16_t key, int16_t version, const char *fields)
+{
+    const api *a = api_find(key);
+    check(a != NULL);
+    if (!fields) fields = fields_of(key);
+    check(fields != NULL);
+    write_i16(frame, key);
+    write_i16(frame, version);
+    write_i32(frame, 1);
+    wire_out classic = {frame, false}, o = {frame, version >= a->flexible};
+    wire_put_nstr(&classic, STR("fuzz"));
+    wire_put_tags(&o);
+    put_fields(&o, fields, version, false, false);
+    wire_put_tags(&o);
+}
+
 static void put_op(buf *input, uint8_t op, uint8_t argument)
 {
     buf_add_char(input, (char)op);

@@ -19,7 +19,13 @@ enum {
     KAFKA_OP_CLEAN = 15,
 };
 
-/* Makes all of them. */
+/*
+ * Appends a whole request frame without its length; `fields` NULL: a valid request of this API, else its body's fields
+ * as the table in kafka_seeds.c writes them.
+ */
+void kafka_make_request(buf *frame, int16_t key, int16_t version, const char *fields);
+
+/* Makes all inputs. */
 void kafka_make_seeds(fuzz_out *out);
 
 #endif
