@@ -43,7 +43,8 @@ static const config_info table[] = {
 static const char *const passed_prefixes[] = {"ksql.",       "auto.",   "commit.",  "cache.",       "processing.",
                                               "log.",        "num.",    "message.", "group.",       "offsets.",
                                               "transaction", "socket.", "state.",   "compression.", "connections.",
-                                              "max.",        "min.",    "delete.",  "unclean."};
+                                              "max.",        "min.",    "delete.",  "unclean.",    "replication.",
+                                              "default.",    "fetch.",  "producer."};
 
 struct config {
     map values; /* name -> heap copy, only what was set */

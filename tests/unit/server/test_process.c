@@ -99,6 +99,11 @@ START_TEST(settings_have_defaults_types_and_names)
     str name, value;
     ck_assert(config_passed_on(c, 0, &name, &value) && str_eqz(name, "log.retention.ms") && str_eqz(value, "5"));
     ck_assert(!config_passed_on(c, 1, &name, &value));
+    /* Each of the broker's settings that a test or a user gives has to come through. */
+    ck_assert(config_set_pair(c, STR("replication.factor.clamp=true"), &d));
+    ck_assert(config_set_pair(c, STR("default.replication.factor=1"), &d));
+    ck_assert(config_set_pair(c, STR("fetch.max.bytes=1024"), &d));
+    ck_assert(config_set_pair(c, STR("producer.id.expiration.ms=1"), &d));
     config_free(c);
 }
 END_TEST
