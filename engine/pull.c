@@ -107,6 +107,7 @@ typedef struct reading {
     const op *o;
     store *st;
     chunk *out;
+    uint32_t room; /* rows that out can hold */
     chunk **full; /* chunks that are ready, in the reader's arena */
     uint32_t full_count, full_cap;
     diag *error;
@@ -158,11 +159,13 @@ static void take_state(reading *x, const void *state)
     arena *mem = x->p->rows;
     const schema *s = x->p->keeper->schema;
     for (uint32_t i = 0;; i++) {
-        /* One key's row is most often alone: chunks grow from small to full. */
-        uint32_t room = x->full_count == 0 && x->r->kind == PULL_KEYS ? 16 : chunk_rows_max();
-        if (room > chunk_rows_max()) room = chunk_rows_max();
-        if (x->out && x->out->rows == room) next_chunk(x);
-        if (!x->out) x->out = chunk_new(mem, s, room);
+        if (x->out && x->out->rows == x->room) next_chunk(x);
+        if (!x->out) {
+            /* One key's row is most often alone: chunks grow from small to full. */
+            x->room = x->full_count == 0 && x->r->kind == PULL_KEYS ? 16 : chunk_rows_max();
+            if (x->room > chunk_rows_max()) x->room = chunk_rows_max();
+            x->out = chunk_new(mem, s, x->room);
+        }
         chunk *c = x->out;
         uint32_t row = c->rows;
         c->partition[row] = -1;

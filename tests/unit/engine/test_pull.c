@@ -95,6 +95,38 @@ START_TEST(windows_of_a_key_come_in_order_and_in_range)
 }
 END_TEST
 
+/* Counts rows, and looks that window starts go up by 10. */
+static bool count_windows(void *ctx, const chunk *c)
+{
+    int64_t *n = ctx;
+    for (uint32_t k = 0; k < c->count; k++) ck_assert_int_eq(c->window_start[chunk_row(c, k)], 10 * (*n)++);
+    return true;
+}
+
+START_TEST(more_windows_of_a_key_than_a_chunk_holds_are_read)
+{
+    enum { WINDOWS = 600 }; /* more than the first chunk's rows and than the store is asked for at once */
+    rig *r = rig_new();
+    diag d = {0};
+    start_counts(r, (plan_window){WINDOW_TUMBLING, 10, 10, 100000, 100010});
+    for (int i = 2; i < 2 * WINDOWS; i++) rig_put(r, "in", 0, "\"a\"", "{\"V\":1}", i / 2 * 10);
+    ck_assert(rig_run(r));
+    value key = {.s = STR("a")};
+    pull_request q = pull_everything();
+    q.kind = PULL_KEYS;
+    q.keys = &key;
+    q.key_count = 1;
+    arena *a = arena_new();
+    pull *p = pull_open(rig_query(r), a, &d);
+    ck_assert_msg(p != NULL, "%s", d.text);
+    int64_t n = 0;
+    ck_assert_msg(pull_read(p, &q, count_windows, &n, &d), "%s", d.text);
+    ck_assert_int_eq(n, WINDOWS);
+    arena_free(a);
+    rig_free(r);
+}
+END_TEST
+
 START_TEST(sessions_of_a_key_are_read)
 {
     rig *r = rig_new();
@@ -233,6 +265,7 @@ int main(void)
     TCase *c = tcase_create("pull");
     tcase_add_test(c, a_key_is_read_through_projection_and_having);
     tcase_add_test(c, windows_of_a_key_come_in_order_and_in_range);
+    tcase_add_test(c, more_windows_of_a_key_than_a_chunk_holds_are_read);
     tcase_add_test(c, sessions_of_a_key_are_read);
     tcase_add_test(c, a_range_and_a_scan_read_what_matches);
     tcase_add_test(c, a_materialised_table_and_a_join_are_read);
