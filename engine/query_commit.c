@@ -193,12 +193,16 @@ static bool decide_by_store(query *q, bool *decided, diag *d)
     const io_output_position *outputs = NULL;
     int count = 0;
     if (s && !s->ops->prepare(s, q->frozen, &outputs, &count, d)) return false;
-    /* A transaction that fails may still be there when the database is opened again: query_resolve finds out. */
+    /*
+     * A transaction that fails may still be there when the database is opened again, and markers that fail must not be
+     * answered by aborting what was decided: query_resolve ends the outputs as the database says.
+     */
     q->unresolved = true;
     if (!save(q, outputs, count, d)) return false;
-    q->unresolved = false;
     *decided = true;
-    return !s || s->ops->decided(s, q->frozen, d);
+    if (s && !s->ops->decided(s, q->frozen, d)) return false;
+    q->unresolved = false;
+    return true;
 }
 
 /* The sink's transaction decides; the database follows. */
