@@ -17,7 +17,18 @@
 #include "tests/fuzz/fuzz.h"
 
 enum { FILES_MAX = 24, READS_MAX = 4000, POINT_PLACE = 512, POINT_USED = 64, SNAPSHOT_HEAD = 6 };
-enum { KIND_LOG, KIND_INDEX, KIND_TIMES, KIND_TXNS, KIND_SNAPSHOT, KIND_EPOCHS, KIND_POINT, KIND_OTHER, KINDS };
+enum {
+    KIND_LOG,
+    KIND_INDEX,
+    KIND_TIMES,
+    KIND_TXNS,
+    KIND_SNAPSHOT,
+    KIND_EPOCHS,
+    KIND_POINT,
+    KIND_SWAP,
+    KIND_CLEANED,
+    KINDS
+};
 
 static const char folder[] = "/topics/t-0";
 static const int64_t now_ms = 1700000000000;
@@ -30,7 +41,8 @@ static void name_of(uint32_t kind, int64_t base, char *out, size_t cap)
     switch (kind) {
     case KIND_EPOCHS: snprintf(out, cap, "%s/leader-epoch-checkpoint", folder); break;
     case KIND_POINT: snprintf(out, cap, "%s/weir.checkpoint", folder); break;
-    case KIND_OTHER: snprintf(out, cap, "%s/%" PRIx64 ".log.swap", folder, (uint64_t)base); break;
+    case KIND_SWAP: snprintf(out, cap, "%s/%020" PRId64 ".log.swap", folder, base); break;
+    case KIND_CLEANED: snprintf(out, cap, "%s/%020" PRId64 ".log.cleaned", folder, base); break;
     default: snprintf(out, cap, "%s/%020" PRId64 "%s", folder, base, suffixes[kind]);
     }
 }
@@ -38,7 +50,7 @@ static void name_of(uint32_t kind, int64_t base, char *out, size_t cap)
 /* Checksums of the small files are made right, so that what they say is believed. */
 static void mend(uint32_t kind, uint8_t *p, size_t n)
 {
-    if (kind == KIND_LOG) fuzz_mend_batches(p, n);
+    if (kind == KIND_LOG || kind == KIND_SWAP) fuzz_mend_batches(p, n);
     if (kind == KIND_SNAPSHOT && n >= SNAPSHOT_HEAD)
         store_be32(p + 2, hash_crc32c(p + SNAPSHOT_HEAD, n - SNAPSHOT_HEAD));
     for (size_t at = 0; kind == KIND_POINT && at + POINT_USED <= n; at += POINT_PLACE)
@@ -200,6 +212,10 @@ static void change(plog *log, uint32_t actions, bool believed)
         plog_delete_records(log, plog_start(log) + (plog_end(log) - plog_start(log)) / 2, &low, &error, &d);
     if (actions & 32) plog_retain(log, now_ms + 1000, &removed, &d);
     if (actions & 64) plog_checkpoint(log, &d);
+    plog_compaction how = {.now_ms = now_ms + 100000, .map_bytes = actions & 1 ? 64 : 1 << 16, .seed = 1};
+    plog_compacted compacted;
+    diag_clear(&d);
+    if (!plog_compact(log, &how, &compacted, &d)) check(diag_is_set(&d));
     if (actions & 128) plog_expire_producers(log, now_ms + 1000);
     append(log, 9, 0, false, believed);
 }
@@ -212,13 +228,16 @@ static plog_config config_of(uint32_t pick)
     c.segment_index_bytes = pick & 4 ? 64 : 1 << 20;
     c.retention_bytes = pick & 8 ? 500 : -1;
     c.retention_ms = pick & 16 ? 10 : -1;
+    c.policy_compact = pick & 32;
+    c.min_dirty_ratio = 0;
+    c.delete_retention_ms = 0;
     return c;
 }
 
 void fuzz_one(const uint8_t *data, size_t n)
 {
     reader r = reader_of(data, n);
-    uint32_t flags = fuzz_pick(&r, 256), pick = fuzz_pick(&r, 32), actions = fuzz_pick(&r, 256);
+    uint32_t flags = fuzz_pick(&r, 256), pick = fuzz_pick(&r, 64), actions = fuzz_pick(&r, 256);
     fs_sim *disk = fs_sim_new(1);
     bool believed = put_files(fs_sim_fs(disk), &r, flags & 1);
     fs_sim_cold(disk, flags & 2);
@@ -290,7 +309,7 @@ void fuzz_make(fuzz_out *out)
     for (uint32_t i = 0; i < 32; i++) {
         fs_sim *disk = fs_sim_new(1);
         plog_env *env = plog_env_new(fs_sim_fs(disk), 8);
-        plog_config config = config_of(i & 7);
+        plog_config config = config_of((i & 7) | (i & 2 ? 32 : 0));
         diag d = {0};
         plog_appended done;
         check(fs_mkdirs(fs_sim_fs(disk), "/topics", &d));
@@ -303,7 +322,7 @@ void fuzz_make(fuzz_out *out)
             check(plog_close(log, &d));
         else
             check(plog_sync(log, &d));
-        seed_of(out, disk, (uint8_t)(i & 7), (uint8_t)i, (uint8_t)(i * 37));
+        seed_of(out, disk, (uint8_t)(i & 7), (uint8_t)((i & 31) | (i & 2 ? 32 : 0)), (uint8_t)(i * 37));
         if (!(i & 16)) plog_abandon(log);
         plog_env_free(env);
         fs_sim_free(disk);

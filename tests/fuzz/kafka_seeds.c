@@ -45,15 +45,22 @@ static const body bodies[] = {
     {28, "s=tx s=g q=0 h=0 i:3-=-1 s:3-= n:3- [ s:-5=t u:6- [ i=0 q=1 i:2-=-1 n= ] ]"},
     {32, "[ b=2 s=t { s=retention.ms } ] B=1 B:3-=1"},
     {33, "[ b=2 s=t [ s=retention.ms n=1000 ] ] B=0"},
+    {34, "[ s=/data [ s=t { i=0 } ] ]"},
     {35, "[ s=t { i=0 } ]"},
     {37, "[ s=t i=3 [ { i=1 } ] ] i=1000 B=0"},
     {42, "{ s=g }"},
+    {43, "b:1-=0 [ s=t { i=0 } ] i=1000"},
     {44, "[ b=2 s=t [ s=retention.ms b=0 n=1000 ] ] B=0"},
+    {45, "i=1000 B:1-=1 [ s=t [ i=0 { i=1 } ] ]"},
+    {46, "i=1000 [ s=t { i=0 } ]"},
     {47, "s=g [ s=t [ i=0 ] ]"},
+    {55, "[ s=__cluster_metadata [ i=0 ] ]"},
+    {57, "i=1000 [ s=transaction.version h=2 B:-0=0 b:1-=1 ] B:1-=1"},
     {60, "B=1 b:1-=1 B:2-=1"},
     {61, "[ s=t { i=0 } ]"},
     {65, "{ s=tx }"},
-    {66, "{ s=Ongoing } { q=0 } q:1-=-1"},
+    {66, "{ s=Ongoing } { q=0 } q:1-=-1 n:2-=tx"},
+    {74, "{:1- b=2 }"},
     {75, "[ s=t ] i=100 c"},
 };
 
@@ -165,7 +172,7 @@ static void put_request(buf *input, int16_t key, int version, const char *fields
     while (at < n && table[at].key != key) at++;
     check(at < n);
     if (!fields) fields = fields_of(key);
-    check(fields != NULL);
+    if (!fields) return; /* fuzz_broker says that it has no seed */
     buf text = {0};
     wire_out o = {&text, version >= table[at].flexible};
     put_fields(&o, fields, version, false, strstr(fields, "n:3-=tx") != NULL);
