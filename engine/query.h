@@ -111,6 +111,16 @@ commit_status query_commit_status(const query *q);
 bool query_commit_write(query *q, diag *d);
 /* The last decided generation. Any thread. */
 int64_t query_generation(const query *q);
+/* Where reading of an input goes on, as of the last decided generation. */
+typedef struct query_position {
+    str topic;
+    int32_t partition;
+    int64_t offset;
+} query_position;
+
+/* The committed positions of all inputs: how many there are; at most `most` are written. Any thread. */
+int query_committed(const query *q, query_position *out, int most);
+
 /* Rows in all stores changed since the last boundary: what a commit would write. Any thread, approximate. */
 uint64_t query_changed(const query *q);
 
