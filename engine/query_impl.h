@@ -82,6 +82,9 @@ struct query {
     atomic_llong generation; /* last decided */
     unsigned long long committed_rows; /* pushed rows at the last boundary */
 
+    io_input_position *committed; /* of the last decided generation; on the heap, guarded by lock */
+    int committed_count;
+
     /* The frozen generation. */
     arena *commit_mem;
     int64_t frozen;
