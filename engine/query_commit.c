@@ -1,6 +1,8 @@
 /*
  * engine/query_commit.c - the boundary, the decision, and what a start makes of the last run (design: 5 and 7).
  */
+#include <stdlib.h>
+
 #include "engine/query_impl.h"
 
 /* ---- the boundary ---------------------------------------------------------------------------------------------- */
@@ -227,6 +229,35 @@ static bool stores_are_good(query *q, diag *d)
     return ok;
 }
 
+/* Remembers the positions of a generation that is decided. */
+static void note_committed(query *q, const io_input_position *positions, int count)
+{
+    io_input_position *own = malloc(((size_t)count + 1) * sizeof *own);
+    check(own != NULL);
+    memcpy(own, positions, (size_t)count * sizeof *own);
+    pthread_mutex_lock(&q->lock);
+    free(q->committed);
+    q->committed = own;
+    q->committed_count = count;
+    pthread_mutex_unlock(&q->lock);
+}
+
+int query_committed(const query *q, query_position *out, int most)
+{
+    query *mine = (query *)(uintptr_t)q; /* for its lock */
+    pthread_mutex_lock(&mine->lock);
+    int n = q->committed_count;
+    for (int i = 0; i < n && i < most; i++) {
+        const io_input_position *p = &q->committed[i];
+        out[i] = (query_position){STR(""), p->partition, p->offset};
+        for (int k = 0; k < q->input_count; k++) {
+            if (q->inputs[k].step->id == p->input) out[i].topic = q->inputs[k].step->source.topic;
+        }
+    }
+    pthread_mutex_unlock(&mine->lock);
+    return n;
+}
+
 bool query_commit_write(query *q, diag *d)
 {
     check(atomic_load(&q->status) == COMMIT_FROZEN);
@@ -246,6 +277,7 @@ bool query_commit_write(query *q, diag *d)
         if (!decided && !q->unresolved && q->options.sink) q->options.sink->ops->dropped(q->options.sink, q->frozen);
         query_fail(q, d);
     } else {
+        note_committed(q, q->positions, q->position_count);
         atomic_store(&q->generation, q->frozen);
     }
     arena_free(q->commit_mem);
@@ -347,6 +379,7 @@ bool query_recover(query *q, diag *d)
             from_count = st.input_count;
         }
     }
+    if (ok) note_committed(q, from, from_count);
     for (int i = 0; ok && i < from_count; i++) ok = seek_input(q, &from[i], d);
     ok = ok && start_sources(q, d);
     atomic_store(&q->generation, generation);
