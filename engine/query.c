@@ -4,6 +4,8 @@
 #include "engine/query.h"
 
 #include "base/tz.h"
+#include <stdlib.h>
+
 #include "engine/format/format.h"
 #include "engine/query_impl.h"
 
@@ -239,6 +241,7 @@ void query_free(query *q)
     }
     for (int i = 0; i < q->stage_count; i++) exchange_free(q->stages[i].out);
     if (q->commit_mem) arena_free(q->commit_mem);
+    free(q->committed);
     pthread_mutex_destroy(&q->lock);
     arena_free(q->mem);
 }
