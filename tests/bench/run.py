@@ -4,7 +4,7 @@ ratio of the two, and the machine.
 
     run.py --weir build/weir --programs build/release/bench [section ...]
 
-Sections: kafka, queries, pull, latency, start, idle, size; all of them when none is named. No figure passes or fails.
+Sections: kafka, queries, pull, latency, start, recovery, idle, size; all of them when none is named. No figure passes or fails.
 Environment: BENCH_ROWS (records of the query section, 2,000,000), BENCH_FULL=1 (10,000,000 records, larger volumes),
 BENCH_RUNS (3; a figure is the median of so many), BENCH_DIR (where the data goes, default the build folder).
 CPU times are those of the server process (/proc/PID/stat), so that other work on the machine disturbs them little.
@@ -187,33 +187,30 @@ class Bench:
 
     def kafka(self):
         mib = 1024 if FULL else 256
-        floors = {}
-        for name, args in (("receive+pwrite", ("receive", self.folder, mib)),
-                           ("receive+pwrite+fdatasync", ("receive", self.folder, mib, 1024)),
-                           ("sendfile", ("send", self.folder, mib))):
-            floors[name] = median_of(lambda: self.tools.run("bench_floor", *args), lambda r: r["cpu_s_gib"])
         server = self.server()
         for size, name in ((1024, "1 KiB"), (100, "100 B")):
-            for acks, floor in (("1", "receive+pwrite"), ("all", "receive+pwrite+fdatasync")):
+            count = (mib << 20) // (size if size == 1024 else 256)
+            for acks, sync in (("1", ()), ("all", (1024,))):
                 topic = "produce_%d_%s" % (size, acks)
                 server.sql("CREATE STREAM %s (V VARCHAR) WITH (kafka_topic='%s', value_format='KAFKA', partitions=1);"
                            % (topic, topic))
-                count = mib * (1 << 20) // size if size == 1024 else mib * (1 << 20) // 256
-                self.kafka_line("produce %s, acks=%s" % (name, acks), server, floors[floor], floor,
+                self.kafka_line("produce %s, acks=%s" % (name, acks), server, ("receive", self.folder, mib) + sync,
                                 ("produce", server.address(), topic, count, size, acks))
-            self.kafka_line("fetch %s, hot" % name, server, floors["sendfile"], "sendfile",
+            self.kafka_line("fetch %s, hot" % name, server, ("send", self.folder, mib),
                             ("fetch", server.address(), "produce_%d_1" % size, count))
         self.stop(server)
 
-    def kafka_line(self, workload, server, floor, floor_name, args):
+    def kafka_line(self, workload, server, floor_args, args):
+        """The floor goes before each run: what a fresh page of memory costs changes by the minute on a virtual machine."""
         def run():
+            floor = self.tools.run("bench_floor", *floor_args)
             before = server.settled_cpu()
             result = self.tools.run("bench_kafka", *args)
             result["cpu"] = (server.settled_cpu() - before) / result["gib"]
-            return result
-        r = median_of(run, lambda r: r["cpu"])
+            return result, floor
+        r, floor = median_of(run, lambda pair: pair[0]["cpu"] - pair[1]["cpu_s_gib"])
         report(workload, "%.0f MiB/s, %.0f k/s, broker %.2f s/GiB" % (r["mib_s"], r["records_s"] / 1e3, r["cpu"]),
-               "bare %s %.0f MiB/s, %.2f s/GiB" % (floor_name, floor["mib_s"], floor["cpu_s_gib"]),
+               "bare %s %.0f MiB/s, %.2f s/GiB" % (floor["figure"], floor["mib_s"], floor["cpu_s_gib"]),
                "%+.2f s/GiB" % (r["cpu"] - floor["cpu_s_gib"]), "client %.2f s/GiB" % r["client_cpu_s_gib"])
 
     # ---- continuous queries -------------------------------------------------------------------------------------
@@ -253,6 +250,50 @@ class Bench:
             report("%s, %d records" % (name, ROWS), "%.0f records/s per CPU second" % rate,
                    "bare JSON scan %.0f records/s" % scan, "%.2f" % (rate / scan),
                    "100,000 keys, 250 B, %.1f s in all" % wall)
+        self.join(server, scan)
+        self.stop(server)
+
+    def join(self, server, scan):
+        """The table is read before the stream has records; these come while the query pauses."""
+        keys = min(ROWS, 1000000)
+        server.run_query("CREATE TABLE LOOKUP AS SELECT ID, COUNT(*) AS N FROM EVENTS WHERE ID < %d GROUP BY ID;" % keys)
+        server.sql("CREATE STREAM LATER (%s) WITH (kafka_topic='later', value_format='JSON', timestamp='TS', "
+                   "partitions=1);" % COLUMNS)
+        query, table_cpu, wall = server.run_query(
+            "CREATE STREAM JOINED AS SELECT L.ID AS LID, E.PAGE, E.BYTES, L.N FROM LATER E JOIN LOOKUP L "
+            "ON E.ID * 7919 %% %d = L.ID;" % keys)
+        rates = []
+        for i in range(RUNS):
+            server.sql("PAUSE %s;" % query)
+            self.tools.run("bench_kafka", "load", server.address(), "later", ROWS)
+            before, start = server.settled_cpu(), time.monotonic()
+            server.sql("RESUME %s;" % query)
+            while server.lag(query) != 0:
+                time.sleep(0.1)
+            wall = time.monotonic() - start
+            rates.append((ROWS / (server.settled_cpu() - before), wall))
+        rate, wall = sorted(rates)[RUNS // 2]
+        report("stream-table join, re-keyed, %d records" % ROWS, "%.0f records/s per CPU second" % rate,
+               "bare JSON scan %.0f records/s" % scan, "%.2f" % (rate / scan),
+               "table of %d rows (read before at %.0f/s per CPU s); %.1f s in all" % (keys, keys / table_cpu, wall))
+
+    # ---- recovery with much state ---------------------------------------------------------------------------------
+
+    def recovery(self):
+        server = self.server()
+        self.load_events(server, ROWS)
+        query, cpu, wall = server.run_query("CREATE TABLE LARGE AS SELECT ID, COUNT(*) AS N FROM EVENTS GROUP BY ID;")
+        rss, pss = server.memory()
+        results = []
+        for i in range(max(RUNS, 3)):
+            server.kill()
+            results.append(self.first_answer(server, "SELECT * FROM LARGE WHERE ID = %d;" % (ROWS // 2 + i)))
+        ms, cpu_ms = sorted(results)[len(results) // 2]
+        state = sum(os.path.getsize(os.path.join(server.data, "state", f))
+                    for f in os.listdir(os.path.join(server.data, "state")))
+        report("kill -9 to first pull answer, %d keys" % ROWS, "%.0f ms" % ms, "CPU of it %.0f ms" % cpu_ms,
+               "%.2f" % (ms / cpu_ms), "state %.0f MB on disk; built at %.0f keys per CPU s, RSS %.0f MB then"
+               % (state / 1e6, ROWS / cpu, rss))
         self.stop(server)
 
     # ---- pull queries -------------------------------------------------------------------------------------------
@@ -415,7 +456,7 @@ class Bench:
 
 
 def main():
-    sections = ("kafka", "queries", "pull", "latency", "start", "idle", "size")
+    sections = ("kafka", "queries", "pull", "latency", "start", "recovery", "idle", "size")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", default="build/weir")
     parser.add_argument("--programs", default="build/release/bench")
