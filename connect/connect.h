@@ -38,6 +38,9 @@ io_feed *embedded_feed_new(broker *b, const embedded_feed_options *options, diag
 /* Ends it: after this, wake is not called any more. NULL is allowed. */
 void embedded_feed_free(io_feed *f);
 
+/* A paused feed has nothing to read: its task empties itself, and what it did is committed. Any thread. */
+void embedded_feed_pause(io_feed *f, bool paused);
+
 /* ---- sinks -------------------------------------------------------------------------------------------------- */
 
 /* What a sink writes. Slices are copied. */
@@ -68,7 +71,10 @@ typedef struct proclog_topic_options {
     void *now_arg;
 } proclog_topic_options;
 
-/* The processing log as a topic of JSON events, in ksqlDB's schemas; bounded in memory, what does not fit is counted. */
+/*
+ * The processing log as a topic of JSON events, in ksqlDB's schemas; bounded in memory, what does not fit is
+ * counted.
+ */
 io_proclog *proclog_topic_new(const proclog_topic_options *options);
 /* Appends what was logged since; any thread that may block. False when the topic cannot be written. */
 bool proclog_topic_flush(io_proclog *log, broker *b, diag *d);

@@ -1,6 +1,6 @@
 /*
- * The processing log as records of a topic, in ksqlDB's JSON (reference: ProcessingLogMessage schemas). Tasks add events
- * to a buffer under a lock; a thread that may block appends them.
+ * The processing log as records of a topic, in ksqlDB's JSON (reference: ProcessingLogMessage schemas). Tasks add
+ * events to a buffer under a lock; a thread that may block appends them.
  */
 #include "connect/connect.h"
 

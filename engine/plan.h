@@ -133,9 +133,10 @@ typedef struct plan_aggregate {
 typedef enum join_kind { JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_OUTER } join_kind;
 
 /*
- * PLAN_JOIN: inputs[0] left, inputs[1] right, both keyed by the join key unless `foreign_key`. Output columns by position: the key
- * columns (the join key; with `foreign_key` the left key), the left value columns, the right value columns. A side's key that is
- * wanted as a column of its own is copied into its values by a projection before the join.
+ * PLAN_JOIN: inputs[0] left, inputs[1] right, both keyed by the join key unless `foreign_key`. Output columns by
+ * position: the key columns (the join key; with `foreign_key` the left key), the left value columns, the right value
+ * columns. A side's key that is wanted as a column of its own is copied into its values by a projection before the
+ * join.
  */
 typedef struct plan_join {
     join_kind kind;
