@@ -1,7 +1,11 @@
 /*
  * state/sqlite_commit.c - saving a generation in one transaction, and what a start finds of the last one.
  */
+#include <stdlib.h>
+
 #include "state/sqlite_db_int.h"
+
+enum { REWRITE_BYTES = 1 << 20 };
 
 /* ---- committing ------------------------------------------------------------------------------------------ */
 
@@ -198,36 +202,48 @@ static bool load_numbers(sqlite *c, arena *a, store_state *out, diag *d)
     return ok;
 }
 
-/* Whether the last process left a log behind: after a clean close there is none. */
-static bool left_a_log(const sqlite_db *q)
+/*
+ * What the last process left in the log may be in the page cache alone: it was killed before a sync, or the sync failed
+ * and the kernel took the pages for clean. Before anything is done because of it, it is written again as it is, and
+ * synced. After a clean close there is no log.
+ */
+static bool make_durable(const sqlite_db *q, diag *d)
 {
     buf path = {0};
     buf_printf(&path, "%.*s-wal", STR_ARG(q->path));
-    bool there = fs_exists(q->sys, buf_z(&path));
+    file *f;
+    diag missing = {0};
+    if (!fs_open(q->sys, buf_z(&path), 0, &f, &missing)) {
+        buf_free(&path);
+        if (missing.code == DIAG_NOT_FOUND) return true;
+        *d = missing;
+        return false;
+    }
+    char *block = malloc(REWRITE_BYTES);
+    check(block != NULL);
+    bool ok = true;
+    size_t got = REWRITE_BYTES;
+    for (uint64_t at = 0; ok && got == REWRITE_BYTES; at += got) {
+        ok = file_read(f, at, block, REWRITE_BYTES, &got, d);
+        if (ok && got > 0) ok = file_write(f, at, block, got, d);
+    }
+    ok = ok && file_sync_at(f, FILE_SYNC_DATA, "sqlite wal at the start", d);
+    free(block);
+    file_close(f);
     buf_free(&path);
-    return there;
-}
-
-/*
- * What a killed process wrote last may be in the page cache alone. Before anything is done because of it, it is made
- * durable: a commit syncs the log with all that lies before it.
- */
-static bool make_durable(sqlite *c, int64_t generation, diag *d)
-{
-    return sqlite_run(c, "BEGIN IMMEDIATE", d) && save_generation(c, generation, d) && sqlite_run(c, "COMMIT", d);
+    return ok;
 }
 
 bool sqlite_db_load(store_db *db, arena *a, store_state *out, diag *d)
 {
     sqlite_db *q = sqlite_db_of(db);
     *out = (store_state){0};
-    bool unclean = !q->writer.c.db && left_a_log(q);
+    if (!q->writer.c.db && !make_durable(q, d)) return false;
     sqlite *c = sqlite_lock_writer(q, d);
     if (!c) return false;
     out->generation = count_rows(c, STR("SELECT generation FROM weir_commit"), d);
     bool ok =
         out->generation >= 0 && load_inputs(c, a, out, d) && load_outputs(c, a, out, d) && load_numbers(c, a, out, d);
-    if (ok && unclean && out->generation > 0) ok = make_durable(c, out->generation, d);
     sqlite_unlock_writer(q);
     return ok;
 }
