@@ -31,22 +31,38 @@ static const api table[] = {
     {23, 2, 4, 2, 4, "OffsetForLeaderEpoch", api_offset_for_leader_epoch},
     {24, 0, 5, 0, 3, "AddPartitionsToTxn", api_add_partitions_to_txn},
     {25, 0, 4, 0, 3, "AddOffsetsToTxn", api_add_offsets_to_txn},
-    {26, 0, 4, 0, 3, "EndTxn", api_end_txn},
+    {26, 0, 5, 0, 3, "EndTxn", api_end_txn},
     {27, 1, 2, 1, 1, "WriteTxnMarkers", api_write_txn_markers},
     {28, 0, 6, 0, 3, "TxnOffsetCommit", api_txn_offset_commit},
     {32, 1, 4, 1, 4, "DescribeConfigs", api_describe_configs},
     {33, 0, 2, 0, 2, "AlterConfigs", api_alter_configs},
+    {34, 1, 2, 1, 2, "AlterReplicaLogDirs", api_alter_replica_log_dirs},
     {35, 1, 5, 1, 2, "DescribeLogDirs", api_describe_log_dirs},
     {37, 0, 3, 0, 2, "CreatePartitions", api_create_partitions},
     {42, 0, 3, 0, 2, "DeleteGroups", api_delete_groups},
+    {43, 0, 2, 0, 2, "ElectLeaders", api_elect_leaders},
     {44, 0, 1, 0, 1, "IncrementalAlterConfigs", api_incremental_alter_configs},
+    {45, 0, 1, 0, 0, "AlterPartitionReassignments", api_alter_partition_reassignments},
+    {46, 0, 0, 0, 0, "ListPartitionReassignments", api_list_partition_reassignments},
     {47, 0, 0, 0, NEVER, "OffsetDelete", api_offset_delete},
+    {55, 0, 2, 0, 0, "DescribeQuorum", api_describe_quorum},
+    {57, 0, 2, 0, 0, "UpdateFeatures", api_update_features},
     {60, 0, 2, 0, 0, "DescribeCluster", api_describe_cluster},
     {61, 0, 0, 0, 0, "DescribeProducers", api_describe_producers},
     {65, 0, 0, 0, 0, "DescribeTransactions", api_describe_transactions},
-    {66, 0, 1, 0, 0, "ListTransactions", api_list_transactions},
+    {66, 0, 2, 0, 0, "ListTransactions", api_list_transactions},
+    {74, 0, 1, 0, 0, "ListConfigResources", api_list_config_resources},
     {75, 0, 0, 0, 0, "DescribeTopicPartitions", api_describe_topic_partitions},
 };
+
+/*
+ * transaction.version 2 is KIP-890's: partitions are added implicitly, and every end of a transaction raises the
+ * epoch. Clients may go on with version 1; which one a request means, its version says.
+ */
+const broker_feature broker_features[] = {
+    {"transaction.version", 0, 2, 2},
+};
+const size_t broker_features_len = ARRAY_LEN(broker_features);
 
 const api *api_table(size_t *n)
 {
@@ -101,6 +117,50 @@ static void put_api(wire_out *o, const api *a)
     wire_put_tags(o);
 }
 
+/* One tagged field: its number, and the contents that `field` has gathered. */
+static void put_field(wire_out *o, uint32_t tag, buf *field)
+{
+    write_uvarint64(o->b, tag);
+    write_uvarint64(o->b, (uint32_t)field->len);
+    buf_add(o->b, field->data, field->len);
+    buf_clear(field);
+}
+
+/*
+ * The tag section of ApiVersions: what is supported (0), its epoch (1), what is in force (2). A supported range that
+ * begins at 0 makes clients before version 4 of the request fail (KAFKA-17011), and so is kept from them.
+ */
+static void put_features(request *q)
+{
+    wire_out *o = &q->out;
+    buf bytes = {0};
+    wire_out field = {&bytes, true};
+    write_uvarint64(o->b, 3);
+    int32_t shown = 0;
+    for (size_t i = 0; i < broker_features_len; i++) shown += q->version >= 4 || broker_features[i].min > 0;
+    wire_put_len(&field, shown);
+    for (size_t i = 0; i < broker_features_len; i++) {
+        const broker_feature *f = &broker_features[i];
+        if (q->version < 4 && f->min == 0) continue;
+        wire_put_str(&field, str_z(f->name));
+        wire_put_i16(&field, f->min);
+        wire_put_i16(&field, f->max);
+        wire_put_tags(&field);
+    }
+    put_field(o, 0, &bytes);
+    wire_put_i64(&field, 0);
+    put_field(o, 1, &bytes);
+    wire_put_len(&field, (int32_t)broker_features_len);
+    for (size_t i = 0; i < broker_features_len; i++) {
+        wire_put_str(&field, str_z(broker_features[i].name));
+        wire_put_i16(&field, broker_features[i].level);
+        wire_put_i16(&field, broker_features[i].level);
+        wire_put_tags(&field);
+    }
+    put_field(o, 2, &bytes);
+    buf_free(&bytes);
+}
+
 api_outcome api_versions(request *q)
 {
     kafka_error error = q->unsupported ? KAFKA_UNSUPPORTED_VERSION : KAFKA_NONE;
@@ -132,6 +192,9 @@ api_outcome api_versions(request *q)
         for (size_t i = 0; i < ARRAY_LEN(table); i++) put_api(o, &table[i]);
     }
     if (q->version >= 1) wire_put_i32(o, 0);
-    wire_put_tags(o);
+    if (q->version >= 3 && error == KAFKA_NONE)
+        put_features(q);
+    else
+        wire_put_tags(o);
     return API_ANSWERED;
 }

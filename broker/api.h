@@ -74,6 +74,23 @@ api_outcome api_describe_producers(request *q);
 api_outcome api_describe_transactions(request *q);
 api_outcome api_list_transactions(request *q);
 api_outcome api_describe_topic_partitions(request *q);
+api_outcome api_elect_leaders(request *q);
+api_outcome api_alter_partition_reassignments(request *q);
+api_outcome api_list_partition_reassignments(request *q);
+api_outcome api_alter_replica_log_dirs(request *q);
+api_outcome api_describe_quorum(request *q);
+api_outcome api_update_features(request *q);
+api_outcome api_list_config_resources(request *q);
+
+/* A feature of the cluster (KIP-584) at the one level that it has here. */
+typedef struct broker_feature {
+    const char *name;
+    int16_t min, max, level;
+} broker_feature;
+
+/* All of them. */
+extern const broker_feature broker_features[];
+extern const size_t broker_features_len;
 
 /* Re-tries a parked Fetch after an append; final: answer with what there is. */
 void api_fetch_retry(request *q, bool final);

@@ -51,7 +51,7 @@ static void read_topics(commit *c)
             w->offset = wire_i64(in);
             w->leader_epoch = c->with_epoch ? wire_i32(in) : -1;
             w->metadata = wire_nstr(in);
-            if (!w->metadata.p) w->metadata = STR("");
+            w->metadata = w->metadata.p ? arena_str(q->a, w->metadata) : STR("");
             wire_tags(in);
         }
         wire_tags(in);
@@ -180,6 +180,34 @@ api_outcome api_offset_commit(request *q)
     return API_ANSWERED;
 }
 
+/* A TxnOffsetCommit that waits until its partition is part of the transaction (transaction version 2). */
+typedef struct implicit_commit {
+    commit *c;
+    str group_id;
+    int64_t producer_id;
+    int16_t epoch;
+} implicit_commit;
+
+static void on_group_added(void *arg, kafka_error error, int64_t producer_id, int16_t epoch)
+{
+    implicit_commit *w = arg;
+    request *q = w->c->q;
+    api_outcome outcome = API_ANSWERED;
+    if (error == KAFKA_NONE)
+        outcome = write_commit(w->c, group_find(q->b, w->group_id), w->group_id, w->producer_id, w->epoch);
+    else
+        answer_commit(w->c, error);
+    if (outcome == API_ANSWERED) request_done(q, false);
+}
+
+static api_outcome add_then_commit(commit *c, txn *t, txn_partition p, str group_id)
+{
+    implicit_commit *w = ARENA_NEW(c->q->a, implicit_commit);
+    *w = (implicit_commit){c, arena_str(c->q->a, group_id), t->producer_id, t->epoch};
+    txn_add(t, &p, 1, true, on_group_added, w);
+    return API_PARKED;
+}
+
 api_outcome api_txn_offset_commit(request *q)
 {
     wire_in *in = &q->in;
@@ -204,8 +232,13 @@ api_outcome api_txn_offset_commit(request *q)
     if (error == KAFKA_NONE) {
         diag d = {0};
         int32_t partitions = topic_internal(q->b, TOPIC_OFFSETS, &d);
-        bool added = partitions > 0 && txn_has(t, STR(TOPIC_OFFSETS), coordinator_partition(group_id, partitions));
-        if (!added) error = KAFKA_INVALID_TXN_STATE;
+        int32_t place = partitions > 0 ? coordinator_partition(group_id, partitions) : 0;
+        if (partitions <= 0)
+            error = KAFKA_COORDINATOR_NOT_AVAILABLE;
+        else if (!txn_has(t, STR(TOPIC_OFFSETS), place) && q->version >= 5)
+            return add_then_commit(c, t, (txn_partition){(char *)(uintptr_t)TOPIC_OFFSETS, place}, group_id);
+        else if (!txn_has(t, STR(TOPIC_OFFSETS), place))
+            error = KAFKA_INVALID_TXN_STATE;
     }
     if (error == KAFKA_PRODUCER_FENCED) error = KAFKA_INVALID_PRODUCER_EPOCH;
     if (error == KAFKA_NONE) return write_commit(c, g, group_id, producer_id, epoch);

@@ -42,6 +42,7 @@ struct produce {
     produce_topic *topics;
     int waiting;
     int64_t producer_id; /* of the first transactional batch; -1 */
+    bool adding; /* partitions are being added to the transaction; false again: it is done */
 };
 
 enum { PRODUCE_PARTITIONS_MAX = 100000 };
@@ -283,6 +284,90 @@ static bool append_all(produce *w)
     return w->waiting == 0;
 }
 
+/* ---- adding to the transaction by writing (transaction version 2) ---------------------------------------------- */
+
+/* The first batch of the request that can be written and belongs to a transaction. */
+static const batch_header *first_transactional(const produce *w)
+{
+    EACH_PARTITION(w, t, pp)
+    {
+        if (pp->error != KAFKA_NONE || pp->checked.error != KAFKA_NONE) continue;
+        if (pp->checked.header.attributes & BATCH_TRANSACTIONAL) return &pp->checked.header;
+    }
+    return NULL;
+}
+
+static bool is_missing(const produce_partition *pp, const txn *t)
+{
+    return pp->error == KAFKA_NONE && pp->checked.error == KAFKA_NONE &&
+           (pp->checked.header.attributes & BATCH_TRANSACTIONAL) &&
+           !txn_has(t, str_z(pp->p->topic->name), pp->index);
+}
+
+/* What must outlive the frame, as the append has to wait. */
+static void keep_batches(produce *w)
+{
+    EACH_PARTITION(w, t, pp)
+    {
+        batch_checked *c = &pp->checked;
+        bool kept = pp->copy || c->data == (uint8_t *)c->owned.data;
+        if (pp->error != KAFKA_NONE || c->error != KAFKA_NONE || kept) continue;
+        pp->copy = malloc(c->size);
+        check(pp->copy);
+        memcpy(pp->copy, c->data, c->size);
+        c->data = pp->copy;
+    }
+    w->transactional_id = arena_str(w->q->a, w->transactional_id);
+}
+
+static void on_partitions_added(void *arg, kafka_error error, int64_t producer_id, int16_t epoch)
+{
+    produce *w = arg;
+    request *q = w->q;
+    if (error != KAFKA_NONE) {
+        EACH_PARTITION(w, t, pp)
+        {
+            bool concerned = pp->error == KAFKA_NONE && pp->checked.error == KAFKA_NONE &&
+                             (pp->checked.header.attributes & BATCH_TRANSACTIONAL);
+            /* A client knows this code as one to try again after. */
+            if (concerned) pp->error = KAFKA_NOT_ENOUGH_REPLICAS;
+            if (concerned) batch_checked_free(&pp->checked);
+        }
+    }
+    w->adding = false;
+    if (!q->checking) return; /* at once: the caller goes on */
+    q->checking = false;
+    request_progress(q);
+    if (append_all(w)) request_done(q, answer(w));
+}
+
+/* Whether the append has to wait until the transaction's record names all partitions of the request. */
+static bool add_implicitly(produce *w)
+{
+    request *q = w->q;
+    txn *t;
+    if (w->version < 12 || !w->transactional_id.p) return false;
+    const batch_header *h = first_transactional(w);
+    if (!h || txn_check(q->b, w->transactional_id, h->producer_id, h->producer_epoch, &t) != KAFKA_NONE) return false;
+    size_t n = 0, most = 0;
+    EACH_PARTITION(w, pt, pp) most++;
+    txn_partition *list = ARENA_ARRAY(q->a, txn_partition, most + 1);
+    EACH_PARTITION(w, pt, pp)
+    if (is_missing(pp, t)) list[n++] = (txn_partition){pp->p->topic->name, pp->index};
+    if (n == 0) return false;
+    keep_batches(w);
+    w->adding = true;
+    txn_add(t, list, n, true, on_partitions_added, w);
+    q->checking = w->adding;
+    return w->adding;
+}
+
+/* Everything is checked. true: the request is answered in w->q. */
+static bool proceed(produce *w)
+{
+    return !add_implicitly(w) && append_all(w);
+}
+
 static void check_all(broker_work *work)
 {
     produce *w = container_of(work, produce, work);
@@ -295,7 +380,7 @@ static void on_checked(broker_work *work, broker_time now)
     w->q->checking = false;
     /* Produce requests behind this one may be appended now. */
     request_progress(w->q);
-    if (append_all(w)) request_done(w->q, answer(w));
+    if (proceed(w)) request_done(w->q, answer(w));
 }
 
 /* The frame is only there until the handler returns: the batches are copied. */
@@ -336,6 +421,6 @@ api_outcome api_produce(request *q)
     }
     if (heavy && q->b->hooks->work) return check_elsewhere(w);
     EACH_PARTITION(w, t, pp) check_batch(w, pp);
-    if (!append_all(w)) return API_PARKED;
+    if (!proceed(w)) return API_PARKED;
     return answer(w) ? API_SILENT : API_ANSWERED;
 }

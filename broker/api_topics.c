@@ -73,7 +73,8 @@ static kafka_error create(request *q, new_topic *t, bool validate_only, diag *d)
     if (t->assigned == 0 && (t->replicas == 0 || t->replicas < -1)) {
         return fail(d, KAFKA_INVALID_REPLICATION_FACTOR, "Replication factor must be larger than 0.");
     }
-    if (t->replicas > 1 && !broker_bool(q->b, "replication.factor.clamp")) {
+    int64_t replicas = t->replicas == -1 ? broker_i64(q->b, "default.replication.factor") : t->replicas;
+    if (t->assigned == 0 && replicas > 1 && !broker_bool(q->b, "replication.factor.clamp")) {
         return fail(d, KAFKA_INVALID_REPLICATION_FACTOR,
                     "The replication factor is larger than the one broker there is; "
                     "replication.factor.clamp=true takes it as 1.");

@@ -206,7 +206,7 @@ static void add_one(request *q, add_txn *a)
     for (int32_t i = 0; i < a->topics_len; i++)
         for (int32_t k = 0; k < a->topics[i].n; k++) list[n++] = a->topics[i].partitions[k];
     a->of->waiting++;
-    txn_add(t, list, n, on_added, a);
+    txn_add(t, list, n, false, on_added, a);
 }
 
 api_outcome api_add_partitions_to_txn(request *q)
@@ -266,11 +266,29 @@ api_outcome api_add_offsets_to_txn(request *q)
         return API_ANSWERED;
     }
     txn_partition p = {(char *)(uintptr_t)TOPIC_OFFSETS, coordinator_partition(group_id, n)};
-    txn_add(t, &p, 1, on_error, q);
+    txn_add(t, &p, 1, false, on_error, q);
     return API_PARKED;
 }
 
 /* ---- EndTxn -------------------------------------------------------------------------------------------- */
+
+static void answer_end(request *q, kafka_error error, int64_t producer_id, int16_t epoch)
+{
+    request_begin(q);
+    wire_put_i32(&q->out, 0);
+    wire_put_i16(&q->out, (int16_t)fenced(error, q->version >= 2));
+    if (q->version >= 5) {
+        wire_put_i64(&q->out, error == KAFKA_NONE ? producer_id : -1);
+        wire_put_i16(&q->out, error == KAFKA_NONE ? epoch : -1);
+    }
+    wire_put_tags(&q->out);
+}
+
+static void on_ended(void *arg, kafka_error error, int64_t producer_id, int16_t epoch)
+{
+    answer_end(arg, error, producer_id, epoch);
+    request_done(arg, false);
+}
 
 api_outcome api_end_txn(request *q)
 {
@@ -282,9 +300,9 @@ api_outcome api_end_txn(request *q)
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
     if (id.n == 0) {
-        answer_error(q, KAFKA_INVALID_REQUEST);
+        answer_end(q, KAFKA_INVALID_REQUEST, -1, -1);
         return API_ANSWERED;
     }
-    txn_end(q->b, id, producer_id, epoch, commit, on_error, q);
+    txn_end(q->b, id, producer_id, epoch, commit, q->version >= 5, on_ended, q);
     return API_PARKED;
 }

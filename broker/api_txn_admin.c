@@ -3,6 +3,8 @@
  * ListTransactions.
  */
 #include "base/check.h"
+#include "base/regex.h"
+#include "base/utf8.h"
 #include "broker/api.h"
 #include "broker/group.h"
 #include "broker/txn.h"
@@ -234,6 +236,7 @@ typedef struct txn_filter {
     str *states;
     int64_t *ids;
     int64_t duration_ms; /* -1: any */
+    regex *pattern; /* of the id; NULL: any */
 } txn_filter;
 
 static bool known_state(str name)
@@ -243,13 +246,24 @@ static bool known_state(str name)
     return false;
 }
 
-static bool passes(const request *q, const txn_filter *f, const char *state, int64_t producer_id, int64_t start_ms)
+static bool id_matches(const txn_filter *f, const char *id)
+{
+    diag ignored = {0};
+    if (!f->pattern) return true;
+    regex_match *m = regex_match_new();
+    bool yes = regex_matches(f->pattern, m, str_z(id), &ignored) == REGEX_FOUND;
+    regex_match_free(m);
+    return yes;
+}
+
+static bool passes(const request *q, const txn_filter *f, const char *id, const char *state, int64_t producer_id,
+                   int64_t start_ms)
 {
     bool by_state = f->states_len == 0, by_id = f->ids_len == 0;
     for (int32_t i = 0; i < f->states_len; i++) by_state = by_state || str_eqz(f->states[i], state);
     for (int32_t i = 0; i < f->ids_len; i++) by_id = by_id || f->ids[i] == producer_id;
     bool by_time = f->duration_ms < 0 || (start_ms >= 0 && q->b->now.wall_ms - start_ms > f->duration_ms);
-    return by_state && by_id && by_time;
+    return by_state && by_id && by_time && id_matches(f, id);
 }
 
 static void put_listed(wire_out *o, const char *id, int64_t producer_id, const char *state)
@@ -267,7 +281,7 @@ static int32_t put_matching(request *q, wire_out *o, const txn_filter *f)
     txn *t;
     for (size_t it = 0; txn_next(b, &it, &t);) {
         const char *state = txn_state_name(t->state);
-        if (!passes(q, f, state, t->producer_id, t->start_ms)) continue;
+        if (!passes(q, f, t->id, state, t->producer_id, t->start_ms)) continue;
         put_listed(o, t->id, t->producer_id, state);
         n++;
     }
@@ -276,7 +290,8 @@ static int32_t put_matching(request *q, wire_out *o, const txn_filter *f)
     for (size_t it = 0; map_next(&b->internal_producers, &it, NULL, &value);) {
         const internal_producer *p = value;
         const char *state = txn_state_name(p->ongoing ? TXN_ONGOING : TXN_EMPTY);
-        if (!passes(q, f, state, p->producer_id, p->ongoing ? p->started_ms : -1)) continue;
+        int64_t started = p->ongoing ? p->started_ms : -1;
+        if (!passes(q, f, p->transactional_id, state, p->producer_id, started)) continue;
         put_listed(o, p->transactional_id, p->producer_id, state);
         n++;
     }
@@ -295,13 +310,18 @@ api_outcome api_list_transactions(request *q)
     f.ids = ARENA_ARRAY(q->a, int64_t, (size_t)f.ids_len + 1);
     for (int32_t i = 0; i < f.ids_len; i++) f.ids[i] = wire_i64(in);
     if (q->version >= 1) f.duration_ms = wire_i64(in);
+    str pattern = q->version >= 2 ? wire_nstr(in) : WIRE_NULL;
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
+    diag bad = {0};
+    bool patterned = pattern.p && pattern.n > 0;
+    if (patterned) patterned = utf8_valid(pattern) && (f.pattern = regex_compile(pattern, &bad)) != NULL;
+    bool bad_pattern = pattern.p && pattern.n > 0 && !patterned;
 
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
-    wire_put_i16(o, KAFKA_NONE);
+    wire_put_i16(o, bad_pattern ? KAFKA_INVALID_REGULAR_EXPRESSION : KAFKA_NONE);
     int32_t unknown = 0;
     for (int32_t i = 0; i < f.states_len; i++) unknown += !known_state(f.states[i]);
     wire_put_len(o, unknown);
@@ -309,7 +329,8 @@ api_outcome api_list_transactions(request *q)
         if (!known_state(f.states[i])) wire_put_str(o, f.states[i]);
     buf body = {0};
     wire_out listed = {&body, o->flexible};
-    int32_t n = put_matching(q, &listed, &f);
+    int32_t n = bad_pattern ? 0 : put_matching(q, &listed, &f);
+    regex_free(f.pattern);
     wire_put_len(o, n);
     buf_add(o->b, body.data, body.len);
     buf_free(&body);

@@ -123,6 +123,11 @@ static bool append(broker *b, buf *out, diag *d)
     return ok;
 }
 
+int64_t meta_end(const broker *b)
+{
+    return (int64_t)b->meta_log->end;
+}
+
 bool meta_write_cluster(broker *b, diag *d)
 {
     buf out = {0};

@@ -21,6 +21,9 @@ bool meta_open(broker *b, bool *clean, diag *d);
 /* Closes the file. NULL is allowed. */
 void meta_close(meta_log *m);
 
+/* Bytes of the log so far. */
+int64_t meta_end(const broker *b);
+
 /* Each writes one record, synced. On failure nothing has changed for a later start. */
 bool meta_write_cluster(broker *b, diag *d);
 /* The node's epoch, and whether the node is stopped cleanly. */

@@ -152,6 +152,14 @@ static void completed(txn_step *s)
     }
     t->state = s->commit ? TXN_COMPLETE_COMMIT : TXN_COMPLETE_ABORT;
     txn_clear_partitions(t);
+    if (t->next_producer_id >= 0) {
+        /* The markers carried the last epoch there is; the client goes on with a new id. */
+        t->last_producer_id = t->producer_id;
+        t->last_epoch = EPOCH_MAX;
+        t->producer_id = t->next_producer_id;
+        t->next_producer_id = -1;
+        t->epoch = 0;
+    }
     t->update_ms = t->b->now.wall_ms;
     t->start_ms = -1;
     broker_partition *p = txn_partition_of(t->b, str_z(t->id));
@@ -207,6 +215,19 @@ static void prepared(txn_step *s)
     if (--s->waiting == 0) completed(s);
 }
 
+/* Each end of version 2 raises the epoch, so that nothing of this transaction can come after its markers. */
+static kafka_error raise_epoch(txn *t)
+{
+    if (t->epoch >= EPOCH_MAX) {
+        int64_t fresh;
+        kafka_error error = txn_new_producer_id(t->b, &fresh);
+        if (error != KAFKA_NONE) return error;
+        t->next_producer_id = fresh;
+    }
+    t->last_epoch = t->epoch++;
+    return KAFKA_NONE;
+}
+
 static void begin_end(txn *t, bool commit, txn_done *done, void *arg)
 {
     txn_step *s = step_new(t, done, arg, 1);
@@ -224,10 +245,54 @@ void txn_fence(txn *t, txn_done *done, void *arg)
     begin_end(t, false, done, arg);
 }
 
-void txn_end(broker *b, str id, int64_t producer_id, int16_t epoch, bool commit, txn_done *done, void *arg)
+static void end_v2(txn *t, bool commit, txn_done *done, void *arg)
+{
+    kafka_error error = raise_epoch(t);
+    t->v2 = true;
+    if (error == KAFKA_NONE)
+        begin_end(t, commit, done, arg);
+    else
+        done(arg, error, -1, -1);
+}
+
+/* What Kafka's TransactionCoordinator answers in each state under version 2. */
+static void txn_end_v2(txn *t, int64_t producer_id, int16_t epoch, bool commit, txn_done *done, void *arg)
+{
+    bool overflowed = t->v2 && t->last_producer_id == producer_id && epoch == EPOCH_MAX && t->epoch == 0;
+    bool again = t->v2 && ((t->producer_id == producer_id && t->epoch == epoch + 1) || overflowed);
+    bool complete = t->state == TXN_COMPLETE_COMMIT || t->state == TXN_COMPLETE_ABORT;
+    bool preparing = t->state == TXN_PREPARE_COMMIT || t->state == TXN_PREPARE_ABORT;
+    bool same = commit == (t->state == TXN_COMPLETE_COMMIT || t->state == TXN_PREPARE_COMMIT);
+    kafka_error error = KAFKA_NONE;
+    if (t->producer_id != producer_id && !overflowed)
+        error = KAFKA_INVALID_PRODUCER_ID_MAPPING;
+    else if (t->epoch != epoch && !(again && (complete || preparing)))
+        error = KAFKA_PRODUCER_FENCED;
+    else if (preparing)
+        error = same ? KAFKA_CONCURRENT_TRANSACTIONS : KAFKA_INVALID_TXN_STATE;
+    else if (t->pending)
+        error = KAFKA_CONCURRENT_TRANSACTIONS;
+    else if (again && complete)
+        error = same ? KAFKA_NONE : KAFKA_INVALID_TXN_STATE;
+    else if (t->state != TXN_ONGOING && commit)
+        error = KAFKA_INVALID_TXN_STATE;
+    else {
+        /* Ongoing; or an abort of nothing, which only raises the epoch. */
+        if (t->state != TXN_ONGOING) txn_clear_partitions(t);
+        end_v2(t, commit, done, arg);
+        return;
+    }
+    done(arg, error, t->producer_id, t->epoch);
+}
+
+void txn_end(broker *b, str id, int64_t producer_id, int16_t epoch, bool commit, bool v2, txn_done *done, void *arg)
 {
     txn *t = txn_find(b, id);
     kafka_error error = KAFKA_NONE;
+    if (v2 && t) {
+        txn_end_v2(t, producer_id, epoch, commit, done, arg);
+        return;
+    }
     if (!t || t->producer_id != producer_id)
         error = KAFKA_INVALID_PRODUCER_ID_MAPPING;
     else if (t->epoch != epoch)
@@ -364,12 +429,13 @@ bool txn_has(const txn *t, str topic_name, int32_t partition)
     return false;
 }
 
-void txn_add(txn *t, const txn_partition *partitions, size_t n, txn_done *done, void *arg)
+void txn_add(txn *t, const txn_partition *partitions, size_t n, bool v2, txn_done *done, void *arg)
 {
     bool news = t->state != TXN_ONGOING;
     if (news) {
         txn_clear_partitions(t);
         t->state = TXN_ONGOING;
+        t->v2 = v2;
         t->start_ms = t->b->now.wall_ms;
         t->timer.fire = on_timeout;
         broker_timer(t->b, &t->timer, t->timeout_ms);
@@ -392,6 +458,8 @@ kafka_error txn_check_produce(broker *b, str id, int64_t producer_id, int16_t ep
     kafka_error error = txn_check(b, id, producer_id, epoch, &t);
     if (error == KAFKA_PRODUCER_FENCED) return KAFKA_INVALID_PRODUCER_EPOCH;
     if (error == KAFKA_CONCURRENT_TRANSACTIONS && t->state == TXN_ONGOING) error = KAFKA_NONE;
+    /* Version 2 adds what is missing, and the write waits for that. */
+    if (error == KAFKA_NONE && version >= 12) return KAFKA_NONE;
     if (error == KAFKA_CONCURRENT_TRANSACTIONS) return version >= 12 ? error : KAFKA_NOT_ENOUGH_REPLICAS;
     if (error != KAFKA_NONE) return error;
     if (txn_has(t, topic_name, partition)) return KAFKA_NONE;

@@ -4,7 +4,8 @@
  * Loop thread. State lies in __transaction_state in Kafka's record format and is read back at start. A step that the
  * client is told of is synced first; markers are appended once the decision is durable, and the answer goes out when
  * the markers are durable as well, so that the next transaction of the id never overtakes the last. Transaction
- * version 1 of KIP-890 (epochs are bumped by InitProducerId and by timeouts, not by each EndTxn).
+ * versions 1 and 2 of KIP-890: in version 1 epochs are raised by InitProducerId and by timeouts only; in version 2,
+ * which EndTxn 5, Produce 12 and TxnOffsetCommit 5 stand for, by each EndTxn, and the marker carries the raised one.
  */
 #ifndef BROKER_TXN_H
 #define BROKER_TXN_H
@@ -40,6 +41,8 @@ typedef struct txn {
     int16_t last_epoch; /* -1 */
     int32_t timeout_ms;
     txn_state state;
+    bool v2; /* the client speaks transaction version 2 */
+    int64_t next_producer_id; /* when the end under way uses the last epoch up: what follows; -1 */
     txn_partition *partitions;
     size_t partitions_len, partitions_cap;
     int64_t start_ms; /* wall clock; -1 outside a transaction */
@@ -82,13 +85,13 @@ void txn_fence(txn *t, txn_done *done, void *arg);
 /* Whether producer and epoch may act on the id now; the checks that AddPartitionsToTxn and others share. */
 kafka_error txn_check(broker *b, str id, int64_t producer_id, int16_t epoch, txn **out);
 
-/* Adds partitions to the transaction, beginning one when there is none. */
-void txn_add(txn *t, const txn_partition *partitions, size_t n, txn_done *done, void *arg);
+/* Adds partitions to the transaction, beginning one when there is none. v2: as part of the write itself (KIP-890). */
+void txn_add(txn *t, const txn_partition *partitions, size_t n, bool v2, txn_done *done, void *arg);
 /* Whether a partition is part of the ongoing transaction. */
 bool txn_has(const txn *t, str topic, int32_t partition);
 
-/* EndTxn. */
-void txn_end(broker *b, str id, int64_t producer_id, int16_t epoch, bool commit, txn_done *done, void *arg);
+/* EndTxn, of transaction version 2 when v2 is set: done is told the raised epoch, or the id that follows. */
+void txn_end(broker *b, str id, int64_t producer_id, int16_t epoch, bool commit, bool v2, txn_done *done, void *arg);
 
 /*
  * Whether a transactional batch may be appended: the producer owns the id and the partition is part of its

@@ -43,7 +43,7 @@ txn *txn_make(broker *b, str id)
     t->b = b;
     t->id = strndup(id.p, id.n);
     check(t->id);
-    t->producer_id = t->last_producer_id = t->start_ms = -1;
+    t->producer_id = t->last_producer_id = t->next_producer_id = t->start_ms = -1;
     t->epoch = t->last_epoch = -1;
     map_put(&b->txns->by_id, id, t);
     return t;
@@ -126,7 +126,7 @@ static str key_of(buf *out, const txn *t)
     return buf_str(out);
 }
 
-/* TransactionLogValue version 0: the partitions are grouped by topic. */
+/* The partitions are grouped by topic. */
 static void put_partitions(wire_out *o, const txn *t)
 {
     if (t->state == TXN_EMPTY) {
@@ -141,22 +141,46 @@ static void put_partitions(wire_out *o, const txn *t)
         wire_put_str(o, name);
         size_t at = o->b->len;
         int32_t n = 0;
-        wire_put_len(o, 0);
+        for (size_t i = 0; o->flexible && i < t->partitions_len; i++) n += str_eqz(name, t->partitions[i].topic);
+        wire_put_len(o, n);
+        n = 0;
         for (size_t i = 0; i < t->partitions_len; i++) {
             if (!str_eqz(name, t->partitions[i].topic)) continue;
             wire_put_i32(o, t->partitions[i].partition);
             n++;
         }
-        wire_patch_i32(o, at, n);
+        wire_put_tags(o);
+        if (!o->flexible) wire_patch_i32(o, at, n);
     }
     map_free(&topics);
 }
 
+/* The tagged fields of version 1: the producer ids before and after, and the version of transactions. */
+static void put_v2(wire_out *o, const txn *t)
+{
+    enum { TAG_PREVIOUS = 0, TAG_NEXT = 1, TAG_VERSION = 2, WIDE = 8, NARROW = 2 };
+    write_uvarint64(o->b, 1u + (t->last_producer_id >= 0) + (t->next_producer_id >= 0));
+    if (t->last_producer_id >= 0) {
+        write_uvarint64(o->b, TAG_PREVIOUS);
+        write_uvarint64(o->b, WIDE);
+        wire_put_i64(o, t->last_producer_id);
+    }
+    if (t->next_producer_id >= 0) {
+        write_uvarint64(o->b, TAG_NEXT);
+        write_uvarint64(o->b, WIDE);
+        wire_put_i64(o, t->next_producer_id);
+    }
+    write_uvarint64(o->b, TAG_VERSION);
+    write_uvarint64(o->b, NARROW);
+    wire_put_i16(o, 2);
+}
+
+/* TransactionLogValue: version 0 as long as version 1 has nothing to say. */
 kafka_error txn_store(txn *t, broker_partition *p, int64_t *end)
 {
     buf key = {0}, value = {0};
-    wire_out o = {&value, false};
-    wire_put_i16(&o, 0);
+    wire_out o = {&value, t->v2};
+    wire_put_i16(&o, t->v2 ? 1 : 0);
     wire_put_i64(&o, t->producer_id);
     wire_put_i16(&o, t->epoch);
     wire_put_i32(&o, t->timeout_ms);
@@ -164,6 +188,7 @@ kafka_error txn_store(txn *t, broker_partition *p, int64_t *end)
     put_partitions(&o, t);
     wire_put_i64(&o, t->update_ms);
     wire_put_i64(&o, t->start_ms);
+    if (t->v2) put_v2(&o, t);
     batch_record record = {key_of(&key, t), buf_str(&value), t->b->now.wall_ms, NULL, 0};
     kafka_error error = coordinator_append(p, &record, 1, -1, -1, end);
     buf_free(&key);
@@ -193,6 +218,20 @@ static void load_partitions(txn *t, wire_in *in)
             int32_t partition = wire_i32(in);
             if (!wire_failed(in)) txn_note_partition(t, name, partition);
         }
+        wire_tags(in);
+    }
+}
+
+static void load_v2(txn *t, wire_in *in)
+{
+    for (uint32_t n = wire_tags_begin(in); n > 0 && !wire_failed(in); n--) {
+        wire_in field;
+        switch (wire_tag(in, &field)) {
+        case 0: t->last_producer_id = wire_i64(&field); break;
+        case 1: t->next_producer_id = wire_i64(&field); break;
+        case 2: t->v2 = wire_i16(&field) >= 2; break;
+        default: break;
+        }
     }
 }
 
@@ -208,7 +247,9 @@ static void load_record(broker *b, const batch_record_view *r)
         return;
     }
     wire_in in = wire_in_of(r->value.p, r->value.n, false);
-    if (wire_i16(&in) != 0) return;
+    int16_t value_version = wire_i16(&in);
+    if (value_version < 0 || value_version > 1) return;
+    in.flexible = value_version == 1;
     if (!t) t = txn_make(b, id);
     t->producer_id = wire_i64(&in);
     t->epoch = wire_i16(&in);
@@ -217,6 +258,9 @@ static void load_record(broker *b, const batch_record_view *r)
     load_partitions(t, &in);
     t->update_ms = wire_i64(&in);
     t->start_ms = wire_i64(&in);
+    t->last_producer_id = t->next_producer_id = -1;
+    t->v2 = false;
+    load_v2(t, &in);
     if (wire_failed(&in) || state < TXN_EMPTY || state > TXN_COMPLETE_ABORT) {
         log_warn("broker", "a record of transactional id %s makes no sense and is left out", t->id);
         txn_drop(t);
