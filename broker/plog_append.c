@@ -29,11 +29,27 @@ bool plog_make_folder(plog *log, diag *d)
     return true;
 }
 
+/* Indexes of this name belong to a segment that a power loss took: its entries would count again at the next start. */
+static bool drop_stale_indexes(plog *log, int64_t base, diag *d)
+{
+    static const char *const suffixes[] = {".index", ".timeindex", ".txnindex"};
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char name[64], path[PATH_MAX];
+        snprintf(name, sizeof name, "%020lld%s", (long long)base, suffixes[i]);
+        plog_path(log, path, sizeof path, name);
+        diag own = {0};
+        if (fs_unlink(log->fs, path, &own) || own.code == DIAG_NOT_FOUND) continue;
+        if (!diag_is_set(d)) *d = own;
+        return false;
+    }
+    return true;
+}
+
 bool plog_roll(plog *log, int64_t now_ms, diag *d)
 {
     segment *old = log->active;
     if (old && (!segment_seal(old, d) || !segment_flush_indexes(old, d))) return false;
-    if (!plog_make_folder(log, d)) return false;
+    if (!plog_make_folder(log, d) || !drop_stale_indexes(log, plog_end(log), d)) return false;
     segment *fresh = segment_new(log->env, log->folder, plog_end(log), 0, 0, 0, 0, now_ms);
     file *f;
     if (!segment_file_pin_write(fresh->log, true, &f, d)) {
