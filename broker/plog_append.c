@@ -1,5 +1,6 @@
 /* Appending: the sequence check, the offset and one pwritev under the partition's mutex. */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
