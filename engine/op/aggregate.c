@@ -7,8 +7,10 @@
  */
 #include "engine/op/aggregate.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SLOTS = 1024, EXPIRE_MOST = 4096 };
 
@@ -32,13 +34,6 @@ typedef struct aggregate {
     int64_t closed; /* final: windows that end up to here have left or never will */
     int64_t next_close; /* final: event time at which the next one closes */
     uint32_t slots;
-    uint16_t rows[SLOTS];
-    int64_t windows[SLOTS];
-    uint32_t key_at[SLOTS], key_n[SLOTS];
-    str keys[SLOTS];
-    uint64_t hashes[SLOTS];
-    group *states[SLOTS];
-    void *call_states[SLOTS];
     buf key_bytes;
     waiting *waits;
     uint32_t wait_count, wait_cap;
@@ -47,6 +42,14 @@ typedef struct aggregate {
     chunk *out; /* changes of the chunk at hand */
     int *value_cols;
     int value_count;
+    /* 58 KiB that are written before they are read, and not zeroed: an idle query does not touch their pages. */
+    uint16_t rows[SLOTS];
+    int64_t windows[SLOTS];
+    uint32_t key_at[SLOTS], key_n[SLOTS];
+    str keys[SLOTS];
+    uint64_t hashes[SLOTS];
+    group *states[SLOTS];
+    void *call_states[SLOTS];
 } aggregate;
 
 static aggregate *self(op *o)
@@ -476,7 +479,8 @@ static const op_class aggregate_class = {.name = "AGGREGATE",
 
 op *aggregate_open(op_env *env, const plan *p, op *next, int side)
 {
-    aggregate *a = ARENA_NEW(env->life, aggregate);
+    aggregate *a = arena_alloc(env->life, sizeof *a);
+    memset(a, 0, offsetof(aggregate, rows));
     op_init(&a->head, &aggregate_class, env, p, next, side);
     a->flush_mem = arena_new();
     a->w = p->aggregate.window.kind == WINDOW_NONE ? NULL : &p->aggregate.window;
