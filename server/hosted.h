@@ -24,6 +24,7 @@ typedef struct hosted_env {
     workers *workers;
     committer *committer;
     io_proclog *proclog; /* may be NULL */
+    store_budget *budget; /* of all state in memory */
 } hosted_env;
 
 /* How to run one. Slices are copied, the plan is not: `plan` must live as long. */
@@ -59,6 +60,9 @@ void hosted_wake(hosted *h);
 /* Ceases, or goes on, to step its tasks. Threads that may block. */
 void hosted_pause(hosted *h, bool paused);
 bool hosted_paused(const hosted *h);
+
+/* Does what is due now and then (server/upkeep.h); one thread at a time, now_ms is monotonic. */
+void hosted_upkeep(hosted *h, int64_t now_ms);
 
 /* The running query, for statistics and pull reads; valid until hosted_stop. */
 query *hosted_query(hosted *h);
