@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "connect/connect.h"
+#include "server/upkeep.h"
 #include "state/sqlite_db.h"
 
 /* One task of the query as the workers see it, and the feed that it reads. */
@@ -33,6 +34,7 @@ struct hosted {
     atomic_bool mapped; /* slots know their tasks: wakes count from now on */
     bool paused;
     commit_client client;
+    upkeep care;
     pthread_mutex_t error_lock;
     diag error;
 };
@@ -114,6 +116,7 @@ static bool run_slot(work *w, int64_t now_ms)
 
 static void on_committed(commit_client *c, int64_t now_ms)
 {
+    upkeep_committed(&container_of(c, hosted, client)->care);
 }
 
 static void on_commit_failed(commit_client *c, const diag *why)
@@ -225,7 +228,10 @@ static bool open_state(hosted *h, diag *d)
     buf_clear(&path);
     hosted_db_path(&h->env, h->options.id, &path);
     buf_z(&path);
-    if (ok) h->db = store_sqlite_new(h->env.fs, buf_str(&path));
+    if (ok) {
+        h->db = store_sqlite_new(h->env.fs, buf_str(&path));
+        h->db->budget = h->env.budget;
+    }
     buf_free(&path);
     return ok;
 }
@@ -309,7 +315,12 @@ hosted *hosted_start(const hosted_env *env, const hosted_options *options, diag 
                                 .committed = on_committed,
                                 .failed = on_commit_failed,
                                 .interval_ms = options->commit_interval_ms};
-    if (options->persistent) committer_add(env->committer, &h->client);
+    if (options->persistent) {
+        h->care.group =
+            arena_printf(mem, "%.*squery_%.*s", STR_ARG(h->env.group_prefix), STR_ARG(h->options.id));
+        upkeep_committed(&h->care);
+        committer_add(env->committer, &h->client);
+    }
     h->paused = options->paused;
     atomic_store(&h->mapped, !h->paused);
     hosted_wake(h);
@@ -322,6 +333,7 @@ void hosted_stop(hosted *h)
     atomic_store(&h->mapped, false);
     for (int i = 0; i < h->slot_count; i++) workers_retire(h->env.workers, &h->slots[i]->work);
     if (h->client.q && h->options.persistent) committer_remove(h->env.committer, &h->client);
+    if (h->q && h->care.group.n > 0) upkeep_end(&h->care, h->q, h->env.broker);
     query_free(h->q);
     for (int i = 0; i < h->slot_count; i++) embedded_feed_free(h->slots[i]->feed);
     embedded_sink_free(h->sink);
@@ -348,6 +360,11 @@ void hosted_pause(hosted *h, bool paused)
     for (int i = 0; i < h->slot_count; i++) workers_revive(&h->slots[i]->work);
     atomic_store(&h->mapped, true);
     hosted_wake(h);
+}
+
+void hosted_upkeep(hosted *h, int64_t now_ms)
+{
+    if (h->care.group.n > 0) upkeep_do(&h->care, h->q, h->db, h->env.broker, now_ms);
 }
 
 bool hosted_paused(const hosted *h)
