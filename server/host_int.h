@@ -39,6 +39,7 @@ struct host {
     executor base; /* first */
     host_options options;
     hosted_env env;
+    store_budget budget; /* state.cache.bytes, of all queries */
     str group_prefix;
     catalog_db *db;
     io_proclog *proclog;
@@ -101,6 +102,8 @@ running *host_hold_query(host *h, str id);
 void host_release_query(running *r);
 /* Runs that are due again. Housekeeper. */
 void host_retry_due(host *h);
+/* Does for every running query what is due now and then. The housekeeper's. */
+void host_upkeep(host *h);
 
 /* ---- host_effects.c ---- */
 
