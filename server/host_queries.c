@@ -190,6 +190,22 @@ static void post_retry(host *h, const running *r)
     pool_post(h->options.statements, &letter->mail);
 }
 
+void host_upkeep(host *h)
+{
+    int64_t now = mono_ms();
+    for (int i = 0;; i++) {
+        pthread_mutex_lock(&h->lock);
+        running *r = i < h->running_count ? h->running[i] : NULL;
+        bool held = r && r->hosted && !atomic_load(&r->stopping);
+        if (held) atomic_fetch_add(&r->readers, 1);
+        pthread_mutex_unlock(&h->lock);
+        if (!r) return;
+        if (!held) continue;
+        hosted_upkeep(r->hosted, now);
+        host_release_query(r);
+    }
+}
+
 void host_retry_due(host *h)
 {
     int64_t now = mono_ms();
