@@ -204,6 +204,7 @@ static void *housekeeper_main(void *arg)
     while (!h->ending) {
         pthread_mutex_unlock(&h->lock);
         host_retry_due(h);
+        host_upkeep(h);
         if (proclog_topic_pending(h->proclog)) {
             diag d = {0};
             if (!proclog_topic_flush(h->proclog, h->options.broker, &d))
@@ -271,7 +272,9 @@ host *host_open(const host_options *options, diag *d)
     h->env = (hosted_env){.fs = options->fs,
                           .data_dir = arena_str(mem, str_z(options->data_dir)),
                           .group_prefix = h->group_prefix,
-                          .broker = options->broker};
+                          .broker = options->broker,
+                          .budget = &h->budget};
+    h->budget.limit = config_int(options->config, "state.cache.bytes");
     if (open_all(h, d)) return h;
     host_close(h);
     return NULL;
