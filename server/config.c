@@ -33,6 +33,8 @@ static const config_info table[] = {
     {"http.max.body.bytes", CONFIG_INT, "16777216", "Size of a request body."},
     {"http.stream.buffer.bytes", CONFIG_INT, "262144", "Rows kept for a slow reader of a push query."},
     {"worker.threads", CONFIG_INT, "0", "Threads that run queries; 0: one for each processor."},
+    {"state.cache.bytes", CONFIG_INT, "268435456",
+     "Memory for the state of all queries; what does not fit is read from their databases again."},
     {"sync.threads", CONFIG_INT, "2", "Threads that make files durable."},
     {"disk.threads", CONFIG_INT, "2", "Threads that read what is not in memory."},
     {"memory.requests.bytes", CONFIG_INT, "268435456", "Memory of Kafka requests that have arrived in part."},
