@@ -280,8 +280,9 @@ bool broker_append_marker(broker_partition *p, int64_t producer_id, int16_t epoc
 bool broker_partition_sync(broker_partition *p, diag *d);
 
 /*
- * Someone told of appends to a partition. Embedded by the caller; fields are set by broker_watch_add. fn runs on the
- * appending thread after the new end is visible; it must be cheap and call nothing of the broker.
+ * Someone told of appends to a partition, and of its deletion. Embedded by the caller; fields are set by
+ * broker_watch_add. fn runs on the appending thread after the new end is visible; it must be cheap and call nothing of
+ * the broker.
  */
 typedef struct broker_watch {
     struct broker_watch *next;

@@ -213,6 +213,8 @@ bool broker_run_touched(broker *b);
 bool broker_run_inline_syncs(broker *b);
 /* At the end: syncs whatever someone still waits for. */
 void broker_finish_syncs(broker *b);
+/* Tells those who watch appends to look again. Any thread. */
+void partition_tell_watches(broker_partition *p);
 /* Any thread: puts p on the touched list and wakes the loop. */
 void partition_touch(broker_partition *p);
 /* Any thread: asks for a broker_run unless this is the loop thread. */

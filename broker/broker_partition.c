@@ -78,15 +78,19 @@ int32_t broker_partition_index(const broker_partition *p)
 
 /* ---- the log ------------------------------------------------------------------------------------------- */
 
+void partition_tell_watches(broker_partition *p)
+{
+    if (!atomic_load(&p->watched)) return;
+    pthread_mutex_lock(&p->lock);
+    for (broker_watch *w = p->watches; w; w = w->next) w->fn(w->arg, p);
+    pthread_mutex_unlock(&p->lock);
+}
+
 /* On the appending thread, after the end (or the last stable offset) moved. */
 static void on_append(void *arg, plog *log)
 {
     broker_partition *p = arg;
-    if (atomic_load(&p->watched)) {
-        pthread_mutex_lock(&p->lock);
-        for (broker_watch *w = p->watches; w; w = w->next) w->fn(w->arg, p);
-        pthread_mutex_unlock(&p->lock);
-    }
+    partition_tell_watches(p);
     if (atomic_load(&p->awaited)) partition_touch(p);
 }
 

@@ -365,8 +365,9 @@ static void remove_data(broker *b, broker_partition *p)
         log_error("broker", "%s", d.text);
     else if (!log)
         log_error("broker", "%s", d.text);
-    /* Fetches that wait here are answered: the topic is unknown now. */
+    /* Fetches that wait here are answered, and readers look again: the topic is unknown now. */
     partition_touch(p);
+    partition_tell_watches(p);
 }
 
 typedef struct forget_offsets {

@@ -1,4 +1,5 @@
 /* Appending: the sequence check, the offset and one pwritev under the partition's mutex. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +109,9 @@ static bool refuse(plog_appended *out, kafka_error error, const char *message)
 static bool storage_error(plog *log, plog_appended *out, const diag *d)
 {
     plog_report(log, d);
-    return refuse(out, KAFKA_KAFKA_STORAGE_ERROR, "the log cannot be written");
+    bool full = d->os_error == ENOSPC || d->os_error == EDQUOT;
+    return refuse(out, KAFKA_KAFKA_STORAGE_ERROR,
+                  full ? "the log cannot be written: there is no space left on the disk" : "the log cannot be written");
 }
 
 /* Gives the batch its place and writes it; the log is unchanged when this fails. append_mutex. */

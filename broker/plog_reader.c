@@ -155,7 +155,10 @@ static bool take(plog_reader *r, int64_t limit, size_t *taken, size_t *need, dia
         }
         diag own = {0};
         bool good = batch_verify(p, left, &h, &own);
-        /* The CRC does not cover the base offset: one that leads back, or beyond the end, would lead the reader astray. */
+        /*
+         * The CRC does not cover the base offset: one that leads back, or beyond the end, would lead the reader
+         * astray.
+         */
         if (good && (batch_last_offset(&h) < r->next || batch_last_offset(&h) >= plog_end(r->log)))
             good = diag_set(&own, DIAG_CORRUPT, "offset %lld where %lld should be", (long long)batch_last_offset(&h),
                             (long long)r->next);
@@ -204,12 +207,15 @@ static plog_read_status read_here(plog_reader *r, int64_t limit, size_t max_byte
     }
 }
 
-plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block,
-                           const uint8_t **data, size_t *n, diag *d)
+static plog_read_status read_on(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block,
+                                const uint8_t **data, size_t *n, diag *d)
 {
     plog *log = r->log;
-    *n = 0;
-    if (plog_failed(log)) return fail(r, KAFKA_KAFKA_STORAGE_ERROR);
+    if (plog_failed(log)) {
+        diag_set(d, DIAG_IO, "%s cannot be used until a restart has recovered it: a write or sync has failed",
+                 log->folder);
+        return fail(r, KAFKA_KAFKA_STORAGE_ERROR);
+    }
     int64_t limit = plog_limit(log, isolation);
     if (r->next < plog_start(log) || r->next > plog_end(log)) {
         diag_set(d, DIAG_NOT_FOUND, "%s holds the offsets %lld to %lld and not %lld", log->folder,
@@ -231,4 +237,15 @@ plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_
         status = find(r, d);
         if (status != PLOG_READ_OK) return status;
     }
+}
+
+plog_read_status plog_read(plog_reader *r, plog_isolation isolation, size_t max_bytes, bool may_block,
+                           const uint8_t **data, size_t *n, diag *d)
+{
+    *n = 0;
+    plog_read_status status = read_on(r, isolation, max_bytes, may_block, data, n, d);
+    if (status != PLOG_READ_END || !atomic_load(&r->log->deleted)) return status;
+    /* What a reader holds it reads to its end; then it must not wait for more. */
+    diag_set(d, DIAG_NOT_FOUND, "%s was deleted", r->log->folder);
+    return fail(r, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
 }

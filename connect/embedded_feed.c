@@ -2,6 +2,7 @@
 #include "connect/connect.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -49,6 +50,7 @@ typedef struct feed {
     arena *mem;
     embedded_feed_options options;
     input *inputs;
+    atomic_bool paused;
 } feed;
 
 static const io_feed_ops feed_ops;
@@ -141,8 +143,13 @@ void embedded_feed_free(io_feed *io)
     arena_free(f->mem);
 }
 
+void embedded_feed_pause(io_feed *io, bool paused)
+{
+    atomic_store(&container_of(io, feed, io)->paused, paused);
+}
+
 /* Refills p->data from the log. IO_OK, IO_EMPTY, IO_END or IO_FAILED. */
-static io_status refill(feed *f, part *p, diag *d)
+static io_status refill(feed *f, const input *in, part *p, diag *d)
 {
     if (p->position >= p->limit) return IO_END;
     plog_isolation isolation = f->options.read_committed ? PLOG_READ_COMMITTED : PLOG_READ_UNCOMMITTED;
@@ -151,6 +158,10 @@ static io_status refill(feed *f, part *p, diag *d)
     if (got == PLOG_READ_END || got == PLOG_READ_WAIT) {
         p->left = 0;
         return IO_EMPTY;
+    }
+    if (got == PLOG_READ_ERROR && plog_reader_error(p->reader) == KAFKA_UNKNOWN_TOPIC_OR_PARTITION) {
+        diag_clear(d);
+        diag_set(d, DIAG_NOT_FOUND, "topic %.*s was deleted", STR_ARG(in->topic));
     }
     if (got == PLOG_READ_ERROR) return IO_FAILED;
     int64_t to = plog_reader_offset(p->reader);
@@ -229,7 +240,7 @@ static io_status read_part(feed *f, input *in, part *p, uint32_t max, io_batch *
     int64_t before = p->position;
     uint32_t count = 0;
     if (!p->in_batch && p->left == 0) {
-        io_status got = refill(f, p, d);
+        io_status got = refill(f, in, p, d);
         if (got != IO_OK) return got;
     }
     while (count < max && p->position < p->limit) {
@@ -252,6 +263,7 @@ static io_status feed_read(io_feed *io, int index, uint32_t max, io_batch *out, 
     feed *f = container_of(io, feed, io);
     input *in = &f->inputs[index];
     check(!in->unreleased);
+    if (atomic_load_explicit(&f->paused, memory_order_relaxed)) return IO_EMPTY;
     if (in->records_cap < max) {
         in->records = realloc(in->records, max * sizeof *in->records);
         check(in->records != NULL);

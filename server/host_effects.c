@@ -44,14 +44,6 @@ static void delete_topic(host *h, str name)
     }
 }
 
-static void pause_query(host *h, str id, bool paused)
-{
-    running *r = host_hold_query(h, id);
-    if (!r) return;
-    hosted_pause(r->hosted, paused);
-    host_release_query(r);
-}
-
 static bool apply_effect(host *h, const effect *e, int64_t producer_id, diag *d)
 {
     switch (e->kind) {
@@ -62,8 +54,8 @@ static bool apply_effect(host *h, const effect *e, int64_t producer_id, diag *d)
         host_stop_query(h, e->query->id, false);
         return host_start_query(h, e->query, producer_id, d)->hosted != NULL;
     case EFFECT_STOP_QUERY: host_stop_query(h, e->query->id, true); return true;
-    case EFFECT_PAUSE_QUERY: pause_query(h, e->query->id, true); return true;
-    case EFFECT_RESUME_QUERY: pause_query(h, e->query->id, false); return true;
+    case EFFECT_PAUSE_QUERY:
+    case EFFECT_RESUME_QUERY: host_pause_query(h, e->query); return true;
     case EFFECT_INSERT: return host_insert(h, e, d);
     case EFFECT_REGISTER_SCHEMA:
     case EFFECT_DELETE_SCHEMAS: return true; /* there is no registry: formats that need one were refused before */
@@ -225,9 +217,7 @@ static void start_queries(host *h, const started *st)
         const catalog_statement *s = map_get(&st->ids, c->queries[i]->id);
         check(s != NULL);
         diag d = {0};
-        if (!host_start_query(h, c->queries[i], s->producer_id, &d)->hosted) {
-            log_error("server", "query %.*s cannot be started: %s", STR_ARG(c->queries[i]->id), d.text);
-        }
+        host_start_query(h, c->queries[i], s->producer_id, &d); /* one that cannot be started is tried again */
     }
     catalog_unref(c);
 }

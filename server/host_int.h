@@ -25,9 +25,13 @@ typedef struct running {
     const catalog_query *query; /* with a reference */
     int64_t producer_id;
     hosted *hosted; /* NULL: it could not be started */
-    diag error; /* why the last run ended */
+    diag error; /* why the last run ended, or could not begin */
     atomic_int readers; /* pull reads under way */
     atomic_bool stopping; /* no new ones */
+    bool paused; /* as the catalogue has it */
+    bool failed; /* `hosted` waits to be taken down */
+    bool posted; /* a letter about it is on its way to the statement thread */
+    int64_t started_at_ms; /* monotonic */
     int64_t retry_ms; /* present back-off */
     int64_t retry_at_ms; /* monotonic; 0: none is due */
 } running;
@@ -100,7 +104,9 @@ void host_stop_query(host *h, str id, bool forget);
 /* Finds a query and keeps it for a read; NULL when it does not exist or is being stopped. */
 running *host_hold_query(host *h, str id);
 void host_release_query(running *r);
-/* Runs that are due again. Housekeeper. */
+/* Pauses it or lets it go on, as q says; one that has failed stays so when it is started again. Statement thread. */
+void host_pause_query(host *h, const catalog_query *q);
+/* Takes down what has failed, and starts what is due again. Housekeeper. */
 void host_retry_due(host *h);
 /* Does for every running query what is due now and then. The housekeeper's. */
 void host_upkeep(host *h);

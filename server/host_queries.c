@@ -40,10 +40,10 @@ static void recorded_settings(const catalog_query *q, settings *out)
     if (!host_read_settings(q->properties, out, &d)) log_warn("server", "query %.*s: %s", STR_ARG(q->id), d.text);
 }
 
+/* Called by the query's threads, and by the statement thread when it cannot be started at all. */
 static void query_failed(void *arg, hosted *failed)
 {
     running *r = arg;
-    pthread_mutex_lock(&r->host->lock);
     settings recorded = {0};
     recorded_settings(r->query, &recorded);
     int64_t first = setting_int(&recorded, "ksql.query.retry.backoff.initial.ms");
@@ -51,8 +51,14 @@ static void query_failed(void *arg, hosted *failed)
     settings_free(&recorded);
     if (first < 1) first = 15000;
     if (most < first) most = first;
+    pthread_mutex_lock(&r->host->lock);
+    int64_t now = mono_ms();
+    /* One that has run longer than it last had to wait begins anew. */
+    if (now - r->started_at_ms > r->retry_ms) r->retry_ms = 0;
     r->retry_ms = r->retry_ms == 0 ? first : r->retry_ms * 2 < most ? r->retry_ms * 2 : most;
-    r->retry_at_ms = mono_ms() + r->retry_ms;
+    r->retry_at_ms = now + r->retry_ms;
+    r->failed = true;
+    pthread_cond_signal(&r->host->housekeep);
     pthread_mutex_unlock(&r->host->lock);
 }
 
@@ -65,16 +71,25 @@ static void launch(running *r)
                         .plan = q->plan,
                         .persistent = true,
                         .producer_id = r->producer_id,
-                        .paused = q->paused,
+                        .paused = r->paused,
                         .failed = query_failed,
                         .arg = r};
     settings recorded = {0};
     recorded_settings(q, &recorded);
     host_apply_settings(&recorded, &o);
     settings_free(&recorded);
-    diag_clear(&r->error);
-    r->hosted = hosted_start(&h->env, &o, &r->error);
-    if (!r->hosted) query_failed(r, NULL);
+    diag error = {0};
+    pthread_mutex_lock(&h->lock);
+    r->started_at_ms = mono_ms();
+    pthread_mutex_unlock(&h->lock);
+    hosted *started = hosted_start(&h->env, &o, &error);
+    pthread_mutex_lock(&h->lock);
+    r->hosted = started;
+    r->error = error;
+    bool noted = r->failed; /* a feed that could not be opened has told of it */
+    pthread_mutex_unlock(&h->lock);
+    if (!started && !noted) query_failed(r, NULL);
+    if (!started) log_error("server", "query %.*s cannot be started: %s", STR_ARG(r->id), error.text);
 }
 
 running *host_start_query(host *h, const catalog_query *q, int64_t producer_id, diag *d)
@@ -85,6 +100,7 @@ running *host_start_query(host *h, const catalog_query *q, int64_t producer_id, 
     r->query = catalog_query_ref(q);
     r->id = r->query->id;
     r->producer_id = producer_id;
+    r->paused = q->paused;
     launch(r);
     if (!r->hosted && d) *d = r->error;
     pthread_mutex_lock(&h->lock);
@@ -149,12 +165,40 @@ void host_stop_query(host *h, str id, bool forget)
     free(r);
 }
 
+void host_pause_query(host *h, const catalog_query *q)
+{
+    pthread_mutex_lock(&h->lock);
+    int at = find_running(h, q->id);
+    running *r = at < 0 ? NULL : h->running[at];
+    if (r) r->paused = q->paused;
+    if (r && r->hosted) hosted_pause(r->hosted, q->paused);
+    pthread_mutex_unlock(&h->lock);
+}
+
 /* Travels to the statement thread by the query's id: the query may be gone when it arrives. */
 typedef struct retry {
     mail mail;
     host *host;
     str id;
 } retry;
+
+/*
+ * Takes down what has failed: its open generation is aborted, so that nobody who reads its topic waits for the retry.
+ * The reason stays.
+ */
+static void take_down(running *r)
+{
+    host *h = r->host;
+    atomic_store(&r->stopping, true);
+    wait_for_readers(r);
+    pthread_mutex_lock(&h->lock);
+    hosted *old = r->hosted;
+    if (old) hosted_error(old, &r->error);
+    r->hosted = NULL;
+    pthread_mutex_unlock(&h->lock);
+    hosted_stop(old);
+    atomic_store(&r->stopping, false);
+}
 
 /* A failed query is built anew over its database: it goes on from the last decided generation. */
 static void retry_letter(mail *m)
@@ -164,20 +208,17 @@ static void retry_letter(mail *m)
     pthread_mutex_lock(&h->lock);
     int at = find_running(h, letter->id);
     running *r = at < 0 ? NULL : h->running[at];
-    if (r) atomic_store(&r->stopping, true);
+    bool failed = r && r->failed;
+    bool due = r && r->retry_at_ms != 0 && r->retry_at_ms <= mono_ms();
+    if (r) r->posted = false;
+    if (failed) r->failed = false;
+    if (due) r->retry_at_ms = 0;
     pthread_mutex_unlock(&h->lock);
     free(letter);
-    if (!r) return;
-    wait_for_readers(r);
-    pthread_mutex_lock(&h->lock);
-    hosted *old = r->hosted;
-    r->hosted = NULL;
-    r->retry_at_ms = 0;
-    pthread_mutex_unlock(&h->lock);
-    hosted_stop(old);
+    if (failed) take_down(r);
+    if (!due) return;
     launch(r);
-    log_info("server", "query %.*s was started again", STR_ARG(r->id));
-    atomic_store(&r->stopping, false);
+    if (r->hosted) log_info("server", "query %.*s was started again", STR_ARG(r->id));
 }
 
 static void post_retry(host *h, const running *r)
@@ -212,8 +253,9 @@ void host_retry_due(host *h)
     pthread_mutex_lock(&h->lock);
     for (int i = 0; i < h->running_count; i++) {
         running *r = h->running[i];
-        if (r->retry_at_ms == 0 || r->retry_at_ms > now) continue;
-        r->retry_at_ms = 0;
+        bool due = r->retry_at_ms != 0 && r->retry_at_ms <= now;
+        if (r->posted || !(r->failed || due)) continue;
+        r->posted = true;
         post_retry(h, r);
     }
     pthread_mutex_unlock(&h->lock);

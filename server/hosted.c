@@ -321,8 +321,8 @@ hosted *hosted_start(const hosted_env *env, const hosted_options *options, diag 
         upkeep_committed(&h->care);
         committer_add(env->committer, &h->client);
     }
-    h->paused = options->paused;
-    atomic_store(&h->mapped, !h->paused);
+    atomic_store(&h->mapped, true);
+    hosted_pause(h, options->paused);
     hosted_wake(h);
     return h;
 }
@@ -352,13 +352,9 @@ void hosted_pause(hosted *h, bool paused)
 {
     if (h->paused == paused) return;
     h->paused = paused;
-    if (paused) {
-        atomic_store(&h->mapped, false);
-        for (int i = 0; i < h->slot_count; i++) workers_retire(h->env.workers, &h->slots[i]->work);
-        return;
+    for (int i = 0; i < h->slot_count; i++) {
+        if (h->slots[i]->feed) embedded_feed_pause(h->slots[i]->feed, paused);
     }
-    for (int i = 0; i < h->slot_count; i++) workers_revive(&h->slots[i]->work);
-    atomic_store(&h->mapped, true);
     hosted_wake(h);
 }
 

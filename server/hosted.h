@@ -57,7 +57,10 @@ void hosted_stop(hosted *h);
 /* Wakes its tasks: a subscriber has room again. */
 void hosted_wake(hosted *h);
 
-/* Ceases, or goes on, to step its tasks. Threads that may block. */
+/*
+ * Ceases, or goes on, to read its sources. What was read is finished and committed, so that no transaction stays open
+ * and holds up the readers of its topic.
+ */
 void hosted_pause(hosted *h, bool paused);
 bool hosted_paused(const hosted *h);
 
