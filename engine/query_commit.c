@@ -234,7 +234,7 @@ static void note_committed(query *q, const io_input_position *positions, int cou
 {
     io_input_position *own = malloc(((size_t)count + 1) * sizeof *own);
     check(own != NULL);
-    memcpy(own, positions, (size_t)count * sizeof *own);
+    if (count > 0) memcpy(own, positions, (size_t)count * sizeof *own);
     pthread_mutex_lock(&q->lock);
     free(q->committed);
     q->committed = own;

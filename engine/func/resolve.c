@@ -239,12 +239,40 @@ static const type *substitute(arena *a, const type *t, const generics *g)
     return key ? type_map(a, key, elem) : NULL;
 }
 
-static void reserve_args(const func *f, const func_arg *args, int count, int upto, generics *g)
+/* A lambda whose body is the literal NULL says nothing about its type. */
+static bool says_nothing(const func_arg *arg)
 {
+    return arg->type->kind == TYPE_NULL || (arg->lambda_result && arg->lambda_result->kind == TYPE_NULL);
+}
+
+/*
+ * Whether the body of a lambda, once it is typed, gives what the function takes from it. The overload was chosen
+ * before: FILTER(a, x => 'text') would have its text read as a BOOLEAN.
+ */
+static bool lambda_fits(const type *declared, const func_arg *arg, generics *g)
+{
+    const type *got = arg->lambda_result;
+    if (arg->type->kind != TYPE_LAMBDA || !got || says_nothing(arg)) return true;
+    if (!func_has_generics(declared->elem)) return type_eq(declared->elem, got);
+    if (reserve(declared, arg, g)) return true;
+    /* Sums of decimals grow by a digit; with one scale their values mean the same. */
+    const type *bound =
+        declared->elem->kind == TYPE_GENERIC ? g->of[(unsigned char)declared->elem->generic & 127] : NULL;
+    return bound && bound->kind == TYPE_DECIMAL && got->kind == TYPE_DECIMAL && bound->scale == got->scale;
+}
+
+/* Binds the letters by the arguments before `upto`; false when a lambda's body does not fit. */
+static bool reserve_args(const func *f, const func_arg *args, int count, int upto, generics *g)
+{
+    bool fits = true;
     for (int i = 0; i < upto; i++) {
         const type *declared = func_param_of(f, i, count)->type;
-        if (args[i].type->kind != TYPE_NULL && func_has_generics(declared)) reserve(declared, &args[i], g);
+        if (declared->kind == TYPE_LAMBDA)
+            fits = fits && lambda_fits(declared, &args[i], g);
+        else if (!says_nothing(&args[i]) && func_has_generics(declared))
+            reserve(declared, &args[i], g);
     }
+    return fits;
 }
 
 /* The first letter of t that has no type yet. */
@@ -318,6 +346,11 @@ const type *func_result_type(arena *a, const func *f, const func_arg *args, int 
 {
     const type *known[64];
     int n = 0;
+    generics g = {0};
+    if (!reserve_args(f, args, count, count, &g)) {
+        refuse(f->group, args, count, false, at, d);
+        return NULL;
+    }
     for (int i = 0; i < count && n < 64; i++) {
         if (args[i].type->kind != TYPE_NULL) known[n++] = args[i].type;
     }
@@ -328,8 +361,6 @@ const type *func_result_type(arena *a, const func *f, const func_arg *args, int 
                 STR_ARG(f->group->display));
         return NULL;
     }
-    generics g = {0};
-    reserve_args(f, args, count, count, &g);
     const type *t = substitute(a, f->result, &g);
     if (!t)
         diag_at(d, at, DIAG_STATEMENT, "Could not find mapping for generic type: %c", missing_letter(f->result, &g));
