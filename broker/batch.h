@@ -59,7 +59,10 @@ static inline int64_t batch_size(const batch_header *h)
 {
     return (int64_t)BATCH_PREFIX + h->length;
 }
-/* Wraps for a header that is not plausible: neither field is under the CRC's or anybody's protection when it is read. */
+/*
+ * Wraps for a header that is not plausible: neither field is under the CRC's or anybody's protection when it is
+ * read.
+ */
 static inline int64_t batch_last_offset(const batch_header *h)
 {
     return (int64_t)((uint64_t)h->base_offset + (uint64_t)(int64_t)h->last_offset_delta);
