@@ -344,40 +344,64 @@ static bool db_windows(store_db *db, const store_spec *spec, int32_t partition, 
 
 /* ---- for analysts ---------------------------------------------------------------------------------------- */
 
+/* Whether the database holds this very view. */
+static bool has_view(sqlite *c, str name, str sql, bool *there, diag *d)
+{
+    sqlite3_stmt *s = sqlite_prepare(c, STR("SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?"), d);
+    if (!s) return false;
+    sqlite_bind_str(s, 1, name);
+    bool row;
+    if (!sqlite_step(c, s, &row, d)) return false;
+    *there = row && str_eq(sqlite_str(s, 0), sql);
+    sqlite3_reset(s);
+    return true;
+}
+
 bool store_sqlite_view(store_db *db, str name, str select, diag *d)
 {
     sqlite_db *q = sqlite_db_of(db);
     sqlite *c = sqlite_lock_writer(q, d);
     if (!c) return false;
-    buf sql = {0};
-    buf_add_z(&sql, "BEGIN IMMEDIATE; DROP VIEW IF EXISTS ");
+    buf sql = {0}, drop = {0};
+    buf_add_z(&sql, "CREATE VIEW ");
     sqlite_quote_name(&sql, name);
-    buf_add_z(&sql, "; CREATE VIEW ");
-    sqlite_quote_name(&sql, name);
-    buf_printf(&sql, " AS %.*s; COMMIT", STR_ARG(select));
-    bool ok = sqlite_run(c, buf_z(&sql), d);
-    diag ignored = {0};
-    if (!ok) sqlite_run(c, "ROLLBACK", &ignored);
+    buf_printf(&sql, " AS %.*s", STR_ARG(select));
+    buf_add_z(&drop, "DROP VIEW IF EXISTS ");
+    sqlite_quote_name(&drop, name);
+    bool there = false;
+    bool ok = has_view(c, name, buf_str(&sql), &there, d);
+    if (ok && !there) {
+        ok = sqlite_run(c, "BEGIN IMMEDIATE", d) && sqlite_run(c, buf_z(&drop), d) && sqlite_run(c, buf_z(&sql), d) &&
+             sqlite_run(c, "COMMIT", d);
+        diag ignored = {0};
+        if (!ok) sqlite_run(c, "ROLLBACK", &ignored);
+    }
     buf_free(&sql);
+    buf_free(&drop);
     sqlite_unlock_writer(q);
     return ok;
 }
 
-str store_sqlite_table(store_db *db, str name, arena *a, diag *d)
+bool store_sqlite_names_of(store_db *db, str name, arena *a, store_sqlite_names *out)
 {
     sqlite_db *q = sqlite_db_of(db);
-    sqlite *c = sqlite_lock_writer(q, d);
-    if (!c) return STR("");
-    str table = STR("");
-    bool row = false;
-    sqlite3_stmt *s = sqlite_prepare(c, STR("SELECT table_name FROM weir_stores WHERE name = ?"), d);
-    if (s) sqlite_bind_str(s, 1, name);
-    if (s && sqlite_step(c, s, &row, d) && row) {
-        table = arena_str(a, sqlite_str(s, 0));
-        sqlite3_reset(s);
-    }
-    sqlite_unlock_writer(q);
-    return table;
+    pthread_mutex_lock(&q->layouts_lock);
+    const sqlite_layout *l = map_get(&q->layouts, name);
+    pthread_mutex_unlock(&q->layouts_lock);
+    if (!l) return false;
+    /* Positions of a layout leave out the partition. */
+    const sqlite_column *columns = l->columns + 1;
+    int cells = l->select_count - l->cells_at;
+    int keys = (!l->key_is_blob && l->time_at >= 0 ? l->time_at : l->cells_at) - l->names_at;
+    str *names = ARENA_ARRAY(a, str, (size_t)keys + (size_t)cells + 1);
+    for (int i = 0; i < keys; i++) names[i] = columns[l->names_at + i].name;
+    for (int i = 0; i < cells; i++) names[keys + i] = columns[l->cells_at + i].name;
+    *out = (store_sqlite_names){
+        .table = l->table, .keys = names, .key_count = keys, .cells = names + keys, .cell_count = cells};
+    if (l->window_at >= 0) out->window_start = columns[l->window_at].name;
+    if (l->time_at >= 0) out->time = columns[l->time_at].name;
+    if (l->time_at >= 0) out->seq = columns[l->time_at + 1].name;
+    return true;
 }
 
 static const store_db_ops sqlite_ops = {

@@ -28,10 +28,21 @@ void store_sqlite_idle(store_db *db);
 /* Closes the connections that were not used since the last sweep; false when none is open. Any thread. */
 bool store_sqlite_sweep(store_db *db);
 
-/* Makes or replaces a view: `name` shows what the SELECT gives. */
+/* Makes or replaces a view: `name` shows what the SELECT gives. One that is there already is left alone. */
 bool store_sqlite_view(store_db *db, str name, str select, diag *d);
 
-/* The table of a store as it is named in the database, copied to the arena; empty when there is none. */
-str store_sqlite_table(store_db *db, str store, arena *a, diag *d);
+/* How an announced store is named in the database. Slices live as long as the database. */
+typedef struct store_sqlite_names {
+    str table;
+    const str *keys; /* its key columns */
+    int key_count;
+    const str *cells; /* its columns */
+    int cell_count;
+    str window_start; /* STORE_WINDOW */
+    str time, seq; /* STORE_BUCKET */
+} store_sqlite_names;
+
+/* The names of a store; false when none of this name was announced. The arrays go into the arena. */
+bool store_sqlite_names_of(store_db *db, str name, arena *a, store_sqlite_names *out);
 
 #endif

@@ -157,6 +157,7 @@ sqlite_layout *sqlite_layout_new(arena *a, const store_spec *spec)
         add_column(a, columns, &n, STR("windowstart"), "INTEGER");
     }
     l->key_at = n - 1;
+    l->names_at = l->key_at;
     if (l->key_is_blob) {
         add_column(a, columns, &n, STR("key"), "BLOB");
     } else {
@@ -170,6 +171,7 @@ sqlite_layout *sqlite_layout_new(arena *a, const store_spec *spec)
         add_column(a, columns, &n, STR("seq"), "INTEGER");
     }
     int primary_columns = n;
+    if (l->key_is_blob) l->names_at = n - 1;
     for (int i = 0; l->key_is_blob && i < spec->key_count; i++)
         add_column(a, columns, &n, spec->keys[i].name, type_name(spec->keys[i].kind));
     l->cells_at = n - 1;

@@ -29,6 +29,7 @@ typedef struct sqlite_layout {
     int window_at; /* -1: no window */
     int time_at; /* STORE_BUCKET: time, and seq behind it; -1: no bucket */
     int key_at; /* the encoded key, or the first key column */
+    int names_at; /* the first of the key columns */
     int cells_at; /* the first of the store's columns */
     const char *create;
     const char *index; /* STORE_BUCKET: creates the index on time; NULL: none */
