@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "connect/connect.h"
+#include "engine/view.h"
 #include "server/upkeep.h"
 #include "state/sqlite_db.h"
 
@@ -296,6 +297,25 @@ static bool build(hosted *h, diag *d)
     return false;
 }
 
+/* For analysts: a view under the sink's name. A query runs without it as well. */
+static void make_view(hosted *h)
+{
+    const plan *root = h->options.plan;
+    arena *a = arena_new();
+    store_sqlite_names n;
+    str store_name = view_store(root, a);
+    buf select = {0};
+    diag d = {0};
+    if (store_name.n > 0 && store_sqlite_names_of(h->db, store_name, a, &n)) {
+        view_names names = {n.table, n.keys, n.key_count, n.cells, n.cell_count, n.window_start, n.time, n.seq};
+        bool ok = !view_select(root, &names, &select) ||
+                  store_sqlite_view(h->db, root->sink.name, buf_str(&select), &d);
+        if (!ok) log_warn("engine", "the view of query %.*s: %s", STR_ARG(h->options.id), d.text);
+    }
+    buf_free(&select);
+    arena_free(a);
+}
+
 hosted *hosted_start(const hosted_env *env, const hosted_options *options, diag *d)
 {
     arena *mem = arena_new();
@@ -310,6 +330,7 @@ hosted *hosted_start(const hosted_env *env, const hosted_options *options, diag 
         return NULL;
     }
     map_tasks(h);
+    if (h->options.persistent) make_view(h);
     h->client = (commit_client){.q = h->q,
                                 .wake = wake_for_commit,
                                 .committed = on_committed,
