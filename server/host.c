@@ -112,6 +112,16 @@ void host_close_transient(transient *t)
     if (!atomic_exchange(&t->closing, true)) pool_post(t->host->options.statements, &t->close);
 }
 
+bool host_end_transient(host *h, str id, bool end)
+{
+    pthread_mutex_lock(&h->lock);
+    transient *t = h->transients;
+    while (t && !str_ieq(t->id, id)) t = t->next;
+    if (t && end) host_close_transient(t);
+    pthread_mutex_unlock(&h->lock);
+    return t != NULL;
+}
+
 /* The housekeeper posts to the statement thread, so it ends first. */
 static void stop_housekeeper(host *h)
 {

@@ -55,6 +55,15 @@ static bool prepare(request *r, const parse_result *piece, sql_session *session,
     return true;
 }
 
+/* TERMINATE of what the catalogue does not know: a query of a client, which is ended when `run` is set, or nothing. */
+static bool terminate_transient(host *h, const ast_stmt *s, const sql_result *r, bool run, diag *d)
+{
+    if (r->kind != RESULT_TERMINATED || r->all || r->message.n > 0) return true;
+    if (s->kind == AST_STMT_TERMINATE && host_end_transient(h, r->query_id, run)) return true;
+    diag_at(d, s->u.query_ref.query_id.at, DIAG_STATEMENT, "Unknown queryId: %.*s", STR_ARG(r->query_id));
+    return diag_hint(d, "SHOW QUERIES lists the queries.");
+}
+
 static void note_topics(host_topics *t, const sql_outcome *out)
 {
     for (int i = 0; i < out->effect_count; i++) {
@@ -86,7 +95,8 @@ static bool try_all(request *r, arena *mem)
         ok = prepare(r, &r->pieces.items[i], &session, mem, &stmt, &text);
         if (!ok) break;
         sql_env env = host_sql_env(h, topics, r->rq->now_ms);
-        ok = sql_execute(mem, c, &session, &env, stmt, number, &out, &d);
+        ok = sql_execute(mem, c, &session, &env, stmt, number, &out, &d) &&
+             terminate_transient(h, stmt, &out.result, false, &d);
         if (!ok) {
             fail(r, &d, &r->pieces.items[i], text);
             break;
@@ -118,7 +128,8 @@ static bool run_one(request *r, const parse_result *piece, sql_session *session)
     bool ok = catalog_db_next(h->db, &number, &d) && sql_execute(r->out->mem, c, session, &env, stmt, number, &out, &d);
     /* The result may borrow from the outcome's catalogue, which applying publishes. */
     const catalog *after = out.after ? catalog_ref(out.after) : NULL;
-    ok = ok && host_apply(h, stmt, session, number, &out, r->rq->now_ms, &d);
+    ok = ok && host_apply(h, stmt, session, number, &out, r->rq->now_ms, &d) &&
+         terminate_transient(h, stmt, &out.result, true, &d);
     if (ok)
         host_result(h, after ? after : c, session, stmt, &out, number, r->out);
     else

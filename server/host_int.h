@@ -179,5 +179,7 @@ struct transient {
 void host_add_transient(host *h, transient *t);
 /* Posts the letter that ends it, once. Any thread. */
 void host_close_transient(transient *t);
+/* Whether there is one of this id (in any case, as TERMINATE folds it); with `end` it is closed. Any thread. */
+bool host_end_transient(host *h, str id, bool end);
 
 #endif

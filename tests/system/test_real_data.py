@@ -196,6 +196,19 @@ def test_print_describe_and_explain_of_what_runs():
         assert groups["partitions"] == 4 and groups["writeQueries"][0]["id"] == query, groups
 
 
+def test_a_query_is_ended_by_its_id_and_only_by_its_own():
+    with weir.Server() as server:
+        prompt(server, WIKI)
+        for verb in ("TERMINATE", "PAUSE", "RESUME"):
+            message = json.loads(server.request("POST", "/ksql", {"ksql": "%s CTAS_X_9;" % verb})[1])
+            assert message["error_code"] == 40001 and "Unknown queryId: CTAS_X_9" in message["message"], message
+        command = [weir.WEIR, "--server", "http://127.0.0.1:%d" % server.http, "-e", "SELECT * FROM wiki EMIT CHANGES;"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as subscriber:
+            weir.wait_for("the push query", lambda: server.sql("SHOW QUERIES;")[0]["queries"])
+            server.sql("TERMINATE %s;" % server.sql("SHOW QUERIES;")[0]["queries"][0]["id"])
+            assert subscriber.wait(20) == 0
+
+
 def test_results_outlive_a_restart():
     with weir.Server() as server:
         truth = load_wiki(server)
