@@ -141,6 +141,20 @@ format: ## format every source file with clang-format 14
 asan tsan ubsan: ## build the program and run the unit tests under a sanitizer
 	$(Q)$(MAKE) MODE=$@ $(BUILD)/$@/weir check-unit
 
+# ---- simulation: whole chains of queries on machines that die ---------------------------------------------------
+
+SIM_SEEDS ?= 1000
+SIM_OBJECTS := $(O)/obj/tests/sim/exactly_once.o $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/server/chain*.c))
+
+$(O)/sim/exactly_once: $(SIM_OBJECTS) $(call archives,server)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: sim
+sim: $(O)/sim/exactly_once ## exactly once over SIM_SEEDS power losses and failing calls; each sync taken out must be noticed
+	$(Q)$< --seeds $(SIM_SEEDS)
+	$(Q)$< --seeds $(SIM_SEEDS) --errors
+	$(Q)$< --sites --seeds $(SIM_SEEDS)
+
 # ---- fuzzing: one libFuzzer program for each tests/fuzz/fuzz_*.c ------------------------------------------------
 
 FUZZ_SECONDS ?= 10
