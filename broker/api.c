@@ -51,15 +51,18 @@ static const api table[] = {
     {61, 0, 0, 0, 0, "DescribeProducers", api_describe_producers},
     {65, 0, 0, 0, 0, "DescribeTransactions", api_describe_transactions},
     {66, 0, 2, 0, 0, "ListTransactions", api_list_transactions},
+    {68, 0, 1, 0, 0, "ConsumerGroupHeartbeat", api_consumer_group_heartbeat},
+    {69, 0, 1, 0, 0, "ConsumerGroupDescribe", api_consumer_group_describe},
     {74, 0, 1, 0, 0, "ListConfigResources", api_list_config_resources},
     {75, 0, 0, 0, 0, "DescribeTopicPartitions", api_describe_topic_partitions},
 };
 
 /*
  * transaction.version 2 is KIP-890's: partitions are added implicitly, and every end of a transaction raises the
- * epoch. Clients may go on with version 1; which one a request means, its version says.
+ * epoch. Clients may go on with version 1; which one a request means, its version says. group.version 1 is KIP-848's.
  */
 const broker_feature broker_features[] = {
+    {"group.version", 0, 1, 1},
     {"transaction.version", 0, 2, 2},
 };
 const size_t broker_features_len = ARRAY_LEN(broker_features);

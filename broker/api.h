@@ -74,6 +74,8 @@ api_outcome api_describe_producers(request *q);
 api_outcome api_describe_transactions(request *q);
 api_outcome api_list_transactions(request *q);
 api_outcome api_describe_topic_partitions(request *q);
+api_outcome api_consumer_group_heartbeat(request *q);
+api_outcome api_consumer_group_describe(request *q);
 api_outcome api_elect_leaders(request *q);
 api_outcome api_alter_partition_reassignments(request *q);
 api_outcome api_list_partition_reassignments(request *q);

@@ -1,6 +1,7 @@
 /* Committed offsets: OffsetCommit, TxnOffsetCommit, OffsetFetch. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/cgroup.h"
 #include "broker/group.h"
 #include "broker/txn.h"
 
@@ -257,6 +258,8 @@ typedef struct fetch_topic {
 
 typedef struct fetch_group {
     str group_id;
+    str member_id; /* p == NULL: not said */
+    int32_t member_epoch;
     int32_t topics_len; /* -1: everything */
     fetch_topic *topics;
 } fetch_group;
@@ -371,13 +374,24 @@ static void put_everything(request *q, const group *g, bool stable)
     map_free(&topics);
 }
 
-static void put_fetch_group(request *q, fetch_group *f, bool stable)
+/* A member of the new protocol may ask only for what is of its epoch. */
+static kafka_error check_fetch(const request *q, const group *g, const fetch_group *f)
+{
+    if (q->version < 9 || !f->member_id.p || f->member_epoch < 0 || !g || !g->consumer) return KAFKA_NONE;
+    return cgroup_check_member(g, f->member_id, f->member_epoch);
+}
+
+static kafka_error put_fetch_group(request *q, fetch_group *f, bool stable)
 {
     const group *g = group_find(q->b, f->group_id);
-    if (f->topics_len < 0)
+    kafka_error error = check_fetch(q, g, f);
+    if (error != KAFKA_NONE)
+        wire_put_len(&q->out, 0);
+    else if (f->topics_len < 0)
         put_everything(q, g, stable);
     else
         put_asked(q, g, f, stable);
+    return error;
 }
 
 api_outcome api_offset_fetch(request *q)
@@ -395,8 +409,8 @@ api_outcome api_offset_fetch(request *q)
         for (int32_t i = 0; i < n && !wire_failed(in); i++) {
             asked[i].group_id = wire_str(in);
             if (q->version >= 9) {
-                wire_nstr(in);
-                wire_i32(in);
+                asked[i].member_id = wire_nstr(in);
+                asked[i].member_epoch = wire_i32(in);
             }
             read_fetch_topics(q, &asked[i]);
             wire_tags(in);
@@ -412,8 +426,8 @@ api_outcome api_offset_fetch(request *q)
     if (q->version >= 8) wire_put_len(o, n);
     for (int32_t i = 0; i < n; i++) {
         if (q->version >= 8) wire_put_str(o, asked[i].group_id);
-        put_fetch_group(q, &asked[i], stable);
-        if (q->version >= 2) wire_put_i16(o, KAFKA_NONE);
+        kafka_error error = put_fetch_group(q, &asked[i], stable);
+        if (q->version >= 2) wire_put_i16(o, (int16_t)error);
         if (q->version >= 8) wire_put_tags(o);
     }
     wire_put_tags(o);

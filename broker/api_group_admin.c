@@ -30,6 +30,7 @@ static void put_group(request *q, str id, bool operations)
 {
     wire_out *o = &q->out;
     const group *g = group_find(q->b, id);
+    if (g && g->consumer) g = NULL; /* ConsumerGroupDescribe knows it */
     bool missing = !g && q->version >= 6;
     wire_put_i16(o, missing ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_NONE);
     if (q->version >= 6) {
@@ -83,6 +84,12 @@ static str *read_texts(request *q, int32_t *n)
     return list;
 }
 
+/* Kafka's name of a group's kind; filters take it in any case. */
+static const char *type_of(const group *g)
+{
+    return g->consumer ? "Consumer" : "Classic";
+}
+
 api_outcome api_list_groups(request *q)
 {
     int32_t states_len = 0, types_len = 0;
@@ -90,22 +97,22 @@ api_outcome api_list_groups(request *q)
     str *types = q->version >= 5 ? read_texts(q, &types_len) : NULL;
     wire_tags(&q->in);
     if (wire_failed(&q->in)) return API_MALFORMED;
-    bool classic = is_one_of(types, types_len, "classic");
     int32_t n = 0;
     group *g;
-    for (size_t it = 0; classic && group_next(q->b, &it, &g);)
-        n += is_one_of(states, states_len, group_state_name(g->state));
+    for (size_t it = 0; group_next(q->b, &it, &g);)
+        n += is_one_of(states, states_len, group_shown_state(g)) && is_one_of(types, types_len, type_of(g));
     request_begin(q);
     wire_out *o = &q->out;
     if (q->version >= 1) wire_put_i32(o, 0);
     wire_put_i16(o, KAFKA_NONE);
     wire_put_len(o, n);
-    for (size_t it = 0; classic && group_next(q->b, &it, &g);) {
-        if (!is_one_of(states, states_len, group_state_name(g->state))) continue;
+    for (size_t it = 0; group_next(q->b, &it, &g);) {
+        const char *state = group_shown_state(g);
+        if (!is_one_of(states, states_len, state) || !is_one_of(types, types_len, type_of(g))) continue;
         wire_put_str(o, str_z(g->id));
         wire_put_str(o, str_z(g->protocol_type));
-        if (q->version >= 4) wire_put_str(o, str_z(group_state_name(g->state)));
-        if (q->version >= 5) wire_put_str(o, STR("Classic"));
+        if (q->version >= 4) wire_put_str(o, str_z(state));
+        if (q->version >= 5) wire_put_str(o, str_z(type_of(g)));
         wire_put_tags(o);
     }
     wire_put_tags(o);

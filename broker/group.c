@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "broker/cgroup.h"
 
 /*
  * A member that never completed a round is dropped when it has been parked so long: its client has vanished
@@ -565,7 +566,8 @@ void group_join(broker *b, const join_args *args, request *q)
         return;
     }
     if (!g) g = group_make(b, args->group_id);
-    if (!compatible(g, args)) {
+    bool refused = g->consumer && !cgroup_yield(g);
+    if (refused || !compatible(g, args)) {
         refuse_join(q, KAFKA_INCONSISTENT_GROUP_PROTOCOL, args->member_id);
     } else if (args->member_id.n == 0) {
         join_unknown(g, args, q);

@@ -88,6 +88,7 @@ struct group {
     bool joined_meanwhile; /* someone new came while it did */
     int64_t initial_left_ms;
     bool writing; /* the leader's assignment is on its way to the disk */
+    struct cgroup *consumer; /* broker/cgroup.h; NULL: a group of the classic protocol */
 };
 
 /* ---- group.c: the state machine ------------------------------------------------------------------------ */
@@ -174,6 +175,10 @@ void group_drop(group *g);
 bool group_next(broker *b, size_t *it, group **g);
 /* Kafka's name of the state. */
 const char *group_state_name(group_state state);
+/* The same of a group of either protocol. */
+const char *group_shown_state(const group *g);
+/* Members of either protocol. */
+size_t group_size(const group *g);
 /* Frees a member that is in no map any more. */
 void member_free(member *m);
 /* Replaces a heap string (NULL allowed); p == NULL gives NULL. */

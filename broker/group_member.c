@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "broker/cgroup.h"
 #include "broker/group.h"
 
 /* ---- SyncGroup ----------------------------------------------------------------------------------------- */
@@ -182,6 +183,12 @@ kafka_error group_check_commit(broker *b, str group_id, str member_id, str insta
     if (!g) {
         if (generation < 0) return KAFKA_NONE;
         return version >= 9 && !txn ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_ILLEGAL_GENERATION;
+    }
+    if (g->consumer && !(txn && generation < 0 && member_id.n == 0)) {
+        kafka_error bad = cgroup_check_member(g, member_id, generation);
+        /* Versions that know nothing of member epochs cannot speak for such a member. */
+        if (bad == KAFKA_NONE && group_size(g) > 0 && version < 9 && !txn) return KAFKA_UNSUPPORTED_VERSION;
+        return txn && bad == KAFKA_STALE_MEMBER_EPOCH ? KAFKA_ILLEGAL_GENERATION : bad;
     }
     bool anonymous = generation < 0 && member_id.n == 0 && !instance.p;
     if (anonymous && (txn || g->state == GROUP_EMPTY)) return KAFKA_NONE;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "broker/cgroup.h"
 #include "broker/group.h"
 
 /* Versions of Kafka's record formats (OffsetCommitKey/Value, GroupMetadataKey/Value) that are written. */
@@ -142,6 +143,12 @@ kafka_error group_store_gone(group *g, broker_partition *p, int64_t *end)
     for (size_t k = 0; k < n; k++) buf_free(&keys[k]);
     free(records);
     free(keys);
+    if (error == KAFKA_NONE && g->consumer) {
+        cwrites w = {.a = arena_new(), .now_ms = g->b->now.wall_ms};
+        cwrite_group_gone(&w, g);
+        error = cwrites_append(&w, p, end);
+        arena_free(w.a);
+    }
     return error;
 }
 
@@ -370,7 +377,8 @@ static void load_group(broker *b, wire_in *key, const batch_record_view *r)
     if (wire_failed(key)) return;
     group *known = group_find(b, group_id);
     if (!r->value.p) {
-        if (known && map_count(&known->offsets) == 0 && map_count(&known->txns) == 0) group_drop(known);
+        bool bare = known && !known->consumer && map_count(&known->offsets) == 0 && map_count(&known->txns) == 0;
+        if (bare) group_drop(known);
         return;
     }
     wire_in in = wire_in_of(r->value.p, r->value.n, false);
@@ -427,6 +435,8 @@ static bool load_batch(void *arg, batch_iter *it, const uint8_t *batch, size_t n
             load_offset(place->b, &key, &r, &it->header);
         else if (version == KEY_GROUP)
             load_group(place->b, &key, &r);
+        else
+            cgroup_load(place->b, version, &key, r.value);
     }
     return got == 0;
 }
@@ -441,5 +451,8 @@ bool groups_load(broker *b, diag *d)
         ok = coordinator_read(p, load_batch, &place, d);
         broker_partition_release(p);
     }
+    group *g;
+    for (size_t it = 0; group_next(b, &it, &g);)
+        if (g->consumer) cgroup_resume(g);
     return ok;
 }

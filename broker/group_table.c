@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "broker/cgroup.h"
 #include "broker/group.h"
 
 struct groups {
@@ -46,6 +47,16 @@ const char *group_state_name(group_state state)
 {
     static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead"};
     return names[state];
+}
+
+const char *group_shown_state(const group *g)
+{
+    return g->consumer ? cgroup_state_name(g->consumer) : group_state_name(g->state);
+}
+
+size_t group_size(const group *g)
+{
+    return map_count(&g->members) + (g->consumer ? map_count(&g->consumer->members) : 0);
 }
 
 void group_set_text(char **at, str text)
@@ -103,6 +114,7 @@ static void group_free(group *g)
 {
     void *value;
     free_members(g);
+    cgroup_free(g);
     for (size_t it = 0; map_next(&g->offsets, &it, NULL, &value);) {
         offset_free(value);
         free(value);
@@ -161,6 +173,7 @@ static bool metadata_names(str metadata, str topic_name)
 bool group_subscribes(const group *g, str topic_name)
 {
     void *value;
+    if (g->consumer) return cgroup_subscribes(g->consumer, topic_name);
     if (!g->protocol_type || strcmp(g->protocol_type, "consumer") != 0) return false;
     for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
         const member *m = value;
@@ -178,7 +191,7 @@ static bool is_expired(const group *g, const group_offset *o, int64_t retention_
 {
     int64_t now = g->b->now.wall_ms;
     if (group_offset_pending(g, str_z(o->topic), o->partition)) return false;
-    if (map_count(&g->members) > 0) {
+    if (group_size(g) > 0) {
         bool consumer = g->state == GROUP_STABLE && g->protocol_type && strcmp(g->protocol_type, "consumer") == 0;
         if (!consumer || group_subscribes(g, str_z(o->topic))) return false;
         return now - o->commit_ms >= retention_ms;
@@ -227,7 +240,7 @@ void groups_expire(broker *b)
     group *g;
     for (size_t it = 0; group_next(b, &it, &g);) {
         remove_offsets(g, by_age, &retention_ms);
-        bool empty = g->state == GROUP_EMPTY && map_count(&g->members) == 0 && map_count(&g->pending) == 0 &&
+        bool empty = g->state == GROUP_EMPTY && group_size(g) == 0 && map_count(&g->pending) == 0 &&
                      map_count(&g->offsets) == 0 && map_count(&g->txns) == 0;
         /* A group that was just made waits for its first record or member. */
         if (!empty || b->now.wall_ms - g->state_ms < 60000) continue;
@@ -255,8 +268,8 @@ size_t broker_group_list(broker *b, arena *a, broker_group_info **out)
         (*out)[n++] = (broker_group_info){
             arena_str(a, str_z(g->id)),
             arena_str(a, str_z(g->protocol_type)),
-            group_state_name(g->state),
-            (int32_t)map_count(&g->members),
+            group_shown_state(g),
+            (int32_t)group_size(g),
         };
     }
     return n;

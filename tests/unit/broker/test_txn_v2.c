@@ -249,11 +249,15 @@ START_TEST(the_feature_is_told_in_the_tags_of_api_versions)
         wire_i32(&in);
         ck_assert_uint_eq(wire_tags_begin(&in), 3);
         ck_assert_uint_eq(wire_tag(&in, &field), 0);
-        ck_assert_int_eq(wire_len(&field, 1), version >= 4 ? 1 : 0);
+        ck_assert_int_eq(wire_len(&field, 1), version >= 4 ? 2 : 0);
         ck_assert_uint_eq(wire_tag(&in, &field), 1);
         ck_assert_int_eq(wire_i64(&field), 0);
         ck_assert_uint_eq(wire_tag(&in, &field), 2);
-        ck_assert_int_eq(wire_len(&field, 1), 1);
+        ck_assert_int_eq(wire_len(&field, 1), 2);
+        ck_assert(str_eqz(wire_str(&field), "group.version"));
+        ck_assert_int_eq(wire_i16(&field), 1);
+        ck_assert_int_eq(wire_i16(&field), 1);
+        wire_tags(&field);
         ck_assert(str_eqz(wire_str(&field), "transaction.version"));
         ck_assert_int_eq(wire_i16(&field), 2);
         ck_assert_int_eq(wire_i16(&field), 2);
