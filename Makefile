@@ -137,9 +137,19 @@ lint: ## include rule, ratchets, banned calls, header documentation
 format: ## format every source file with clang-format 14
 	$(Q)clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
+.PHONY: crash
+crash: $(BUILD)/weir ## kill the server 50 times under load and compare every result (CRASH_ROUNDS)
+	$(Q)WEIR=$(abspath $(BUILD)/weir) /usr/bin/python3 tests/crash/kill.py --rounds $(CRASH_ROUNDS)
+CRASH_ROUNDS ?= 50
+
+# The first finding ends the program, and with it the test that found it.
+SANITIZERS := TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/support/sanitizers/tsan.supp \
+              ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+
 .PHONY: asan tsan ubsan
-asan tsan ubsan: ## build the program and run the unit tests under a sanitizer
-	$(Q)$(MAKE) MODE=$@ $(BUILD)/$@/weir check-unit
+asan tsan ubsan: ## run the unit and the system tests under a sanitizer
+	$(Q)$(SANITIZERS) $(MAKE) MODE=$@ $(BUILD)/$@/weir check-unit
+	$(Q)$(SANITIZERS) WEIR=$(abspath $(BUILD)/$@/weir) tests/system/run
 
 # ---- simulation: whole chains of queries on machines that die ---------------------------------------------------
 

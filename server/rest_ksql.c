@@ -199,7 +199,8 @@ void rest_terminate(rest *a, http_exchange *x, const http_request *rq, str arg)
     str body = arena_str(j->mem, rq->body);
     const json_value *v = body.n == 0 ? NULL : json_parse(j->mem, body, NULL, &d);
     const json_value *list = json_getz(v, "deleteTopicList");
-    bool good = body.n == 0 || v;
+    bool good = body.n == 0 || (v && v->kind == JSON_OBJECT);
+    if (!good) diag_set(&d, DIAG_INVALID, "an object is wanted");
     if (good && list && list->kind != JSON_NULL) {
         good = list->kind == JSON_ARRAY;
         j->patterns = ARENA_ARRAY(j->mem, str, list->count ? list->count : 1);

@@ -215,7 +215,7 @@ uint64_t store_bytes(const store *s)
 
 uint64_t store_changed(const store *s)
 {
-    return s->changed;
+    return atomic_load_explicit(&s->changed, memory_order_relaxed);
 }
 
 void store_pin(store *s, bool pinned)

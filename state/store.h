@@ -159,7 +159,7 @@ bool store_is_whole(const store *s);
 /* Entries in memory, and bytes that they hold. */
 uint64_t store_count(const store *s);
 uint64_t store_bytes(const store *s);
-/* Entries changed since the last freeze. */
+/* Entries changed since the last freeze; a moment's figure. Any thread, without the lock. */
 uint64_t store_changed(const store *s);
 
 /*

@@ -76,7 +76,7 @@ void store_freeze(store *s, int64_t generation)
     s->changes = s->frozen_entries;
     s->changes.count = 0;
     s->frozen_entries = taken;
-    s->changed = 0;
+    atomic_store_explicit(&s->changed, 0, memory_order_relaxed);
 }
 
 uint64_t store_frozen_count(const store *s)

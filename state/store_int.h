@@ -81,7 +81,7 @@ struct store {
     uint32_t window_count, window_cap, window_last;
 
     change_list changes;
-    uint64_t changed; /* entries in changes, without the holes */
+    _Atomic uint64_t changed; /* entries in changes, without the holes */
     int64_t expired; /* windows that start before this are gone; INT64_MIN: none */
     int64_t expired_saved; /* the same as the database has been told */
 

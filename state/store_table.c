@@ -229,6 +229,13 @@ uint32_t store_windows(store *s, int64_t first, int64_t last, int64_t *out, uint
 
 /* ---- changes --------------------------------------------------------------------------------------------- */
 
+/* One writer; the committer looks at it without the lock. */
+static void count_changed(store *s, int64_t by)
+{
+    uint64_t n = atomic_load_explicit(&s->changed, memory_order_relaxed);
+    atomic_store_explicit(&s->changed, n + (uint64_t)by, memory_order_relaxed);
+}
+
 void store_entry_changed(store *s, entry *e)
 {
     if (e->changed_at != STORE_NO_CHANGE || !s->db) return;
@@ -236,7 +243,7 @@ void store_entry_changed(store *s, entry *e)
     if (l->count == l->cap) l->items = store_grow(l->items, &l->cap, l->count + 1, sizeof *l->items);
     e->changed_at = l->count;
     l->items[l->count++] = e;
-    s->changed++;
+    count_changed(s, 1);
 }
 
 void store_entry_unchanged(store *s, entry *e)
@@ -244,5 +251,5 @@ void store_entry_unchanged(store *s, entry *e)
     if (e->changed_at == STORE_NO_CHANGE) return;
     s->changes.items[e->changed_at] = NULL;
     e->changed_at = STORE_NO_CHANGE;
-    s->changed--;
+    count_changed(s, -1);
 }

@@ -169,6 +169,25 @@ def check_windows(server, kept):
     assert rows == expected, "the table PER_WINDOW differs from its topic"
 
 
+def run(rounds, seed, seconds_min, seconds_max):
+    print("      seed %d" % seed, flush=True)
+    dice = random.Random(seed)
+    with weir.Server() as server:
+        server.sql(STATEMENTS, {"auto.offset.reset": "earliest"})
+        load = Load(server.bootstrap, seed)
+        for i in range(rounds):
+            time.sleep(dice.uniform(seconds_min, seconds_max))
+            server.kill()
+            started = time.time()
+            server.start()
+            print("      round %d: %d acknowledged, start %.0f ms" % (i + 1, len(load.acknowledged),
+                                                                   (time.time() - started) * 1000), flush=True)
+        load.end()
+        assert not load.failed, load.failed[:3]
+        check(server, load)
+        print("      exact after %d kills: %d events" % (rounds, len(load.acknowledged)))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rounds", type=int, default=50)
@@ -176,22 +195,7 @@ def main():
     p.add_argument("--seconds-min", type=float, default=0.2)
     p.add_argument("--seconds-max", type=float, default=1.5)
     a = p.parse_args()
-    print("seed %d" % a.seed, flush=True)
-    dice = random.Random(a.seed)
-    with weir.Server() as server:
-        server.sql(STATEMENTS, {"auto.offset.reset": "earliest"})
-        load = Load(server.bootstrap, a.seed)
-        for i in range(a.rounds):
-            time.sleep(dice.uniform(a.seconds_min, a.seconds_max))
-            server.kill()
-            started = time.time()
-            server.start()
-            print("round %d: %d acknowledged, start %.0f ms" % (i + 1, len(load.acknowledged), (time.time() - started) * 1000),
-                  flush=True)
-        load.end()
-        assert not load.failed, load.failed[:3]
-        check(server, load)
-        print("exact after %d kills: %d events" % (a.rounds, len(load.acknowledged)))
+    run(a.rounds, a.seed, a.seconds_min, a.seconds_max)
 
 
 if __name__ == "__main__":

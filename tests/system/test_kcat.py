@@ -7,11 +7,11 @@ import sys
 import weir
 
 
-def test_an_empty_server_lists_one_broker_and_no_topics():
+def test_an_empty_server_lists_one_broker_and_the_processing_log():
     with weir.Server() as server:
         listing = json.loads(server.kcat("-L", "-J"))
         assert [b["name"] for b in listing["brokers"]] == [server.bootstrap], listing
-        assert listing["topics"] == [], listing
+        assert [t["topic"] for t in listing["topics"]] == ["default_ksql_processing_log"], listing
 
 
 def test_records_come_back_with_keys_headers_and_order_in_every_codec():
