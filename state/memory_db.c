@@ -187,7 +187,7 @@ static bool memory_commit(store_db *base, const store_commit *c, diag *d)
         if (expired != INT64_MIN) remove_where(db, spec->name, store_partition(s), is_expired, &expired);
     }
     store_input *inputs = ARENA_ARRAY(db->mem, store_input, (size_t)c->input_count + 1);
-    memcpy(inputs, c->inputs, (size_t)c->input_count * sizeof *inputs);
+    if (c->input_count > 0) memcpy(inputs, c->inputs, (size_t)c->input_count * sizeof *inputs);
     store_output *outputs = ARENA_ARRAY(db->mem, store_output, (size_t)c->output_count + 1);
     for (int i = 0; i < c->output_count; i++) {
         outputs[i] = c->outputs[i];

@@ -49,7 +49,7 @@ static void own(cell *out, const cell *in)
     out->s = str_of(p, in->s.n);
 }
 
-static void drop(cell *c)
+void bed_drop(cell *c)
 {
     if (c->kind == CELL_TEXT || c->kind == CELL_BLOB) free((void *)(uintptr_t)c->s.p);
     *c = (cell){0};
@@ -86,7 +86,7 @@ static bool decode(void *ctx, const cell *row, void *state)
 
 static void release(void *ctx, void *state)
 {
-    for (int i = 0; i < BED_CELLS; i++) drop(&((bed_state *)state)->cells[i]);
+    for (int i = 0; i < BED_CELLS; i++) bed_drop(&((bed_state *)state)->cells[i]);
 }
 
 static size_t held(void *ctx, const void *state)
@@ -124,7 +124,7 @@ static void bucket_release(void *ctx, void *state)
 {
     bed_bucket *k = state;
     for (uint32_t i = 0; i < k->count; i++) {
-        for (int c = 0; c < BED_CELLS; c++) drop(&k->items[i].cells[c]);
+        for (int c = 0; c < BED_CELLS; c++) bed_drop(&k->items[i].cells[c]);
     }
     free(k->items);
 }

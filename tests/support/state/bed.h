@@ -58,6 +58,8 @@ cell bed_int(int64_t i);
 cell bed_real(double v);
 cell bed_text(const char *p, size_t n);
 cell bed_blob(const char *p, size_t n);
+/* Frees what a state's cell holds. */
+void bed_drop(cell *c);
 /* Same kind and bytes; reals by their bits. */
 bool bed_same(const cell *a, const cell *b);
 
