@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "broker/batch.h"
 #include "state/sqlite_db.h"
 #include "state/vfs.h"
@@ -177,12 +178,12 @@ static bool start_query(chain *c, chain_query *q, diag *d)
 
 static bool boot(chain *c, diag *d)
 {
+    if (!fs_mkdirs(disk(c), "/data/state", d)) return false;
     broker_options o = {.node_id = 1, .seed = ++c->boots, .cluster_id = STR("test-cluster-id-000000")};
     static const broker_hooks hooks;
     c->b = broker_open(disk(c), STR("/data"), &o, &hooks, c->now, d);
     if (!c->b) return false;
     broker_run(c->b, c->now);
-    if (!fs_mkdirs(disk(c), "/data/state", d)) return false;
     for (int i = 0; i < c->query_count; i++) {
         if (!start_query(c, &c->queries[i], d)) return false;
     }
@@ -318,7 +319,10 @@ static void inject(chain *c)
 {
     static const int errors[] = {EIO, ENOSPC};
     static const unsigned calls[] = {FS_SIM_WRITE, FS_SIM_SYNC, FS_SIM_READ, FS_SIM_ALL};
-    if (fs_sim_failed(c->sim)) c->out->failures++;
+    if (fs_sim_failed(c->sim)) {
+        c->out->failures++;
+        fs_sim_fail(c->sim, 0, 0, 0, false);
+    }
     if (rng_below(&c->r, 60) != 0) return;
     fs_sim_fail(c->sim, calls[rng_below(&c->r, 4)], 1 + rng_below(&c->r, 40), errors[rng_below(&c->r, 2)], false);
 }
@@ -388,6 +392,7 @@ static void live_to_the_end(chain *c)
 void chain_run(const chain_options *options, chain_result *out)
 {
     *out = (chain_result){0};
+    log_set_level((log_level)(LOG_ERROR + 1)); /* every call that fails, and every tail that is cut, would be told */
     chain *c = calloc(1, sizeof *c);
     check(c != NULL);
     c->o = *options;

@@ -157,13 +157,6 @@ static bool see_table(void *ctx, int32_t partition, const io_record *r)
 {
     table_read *t = ctx;
     row *x = row_of(t, r->key);
-    if (getenv("SHOW") && strcmp(t->topic, getenv("SHOW")) == 0) {
-        printf("%s-%d @%lld %.2s", t->topic, partition, (long long)r->offset, r->key.p);
-        if (r->key.n > 10)
-            printf(" [%lld, %lld]", (long long)(load_be64(r->key.p + 10) - 1700000000000),
-                   (long long)(load_be64(r->key.p + 2) - 1700000000000));
-        printf(" %.*s\n", r->value_null ? 4 : (int)r->value.n, r->value_null ? "null" : r->value.p);
-    }
     if (r->value_null) {
         x->shown_n = -1;
         return true;
@@ -245,8 +238,6 @@ bool chain_check_results(chain *c)
         add_to(&counts, table_key(text, r->group, 0, 0, 0), r);
         add_to(&windowed, table_key(text, r->group, 1, r->time / WINDOW_SIZE * WINDOW_SIZE, 0), r);
         list[n++] = r;
-        if (getenv("SHOW"))
-            printf("id %d g%d v %lld t %lld\n", i, r->group, (long long)r->v, (long long)(r->time - 1700000000000));
     }
     add_sessions(&sessions, list, n);
     ok = ok && check_table(&counts) && check_table(&windowed) && check_table(&sessions);

@@ -348,7 +348,7 @@ START_TEST(markers_are_durable_before_the_next_decision)
 }
 END_TEST
 
-/* ---- the processing log --------------------------------------------------------------------------------------------- */
+/* ---- the processing log ------------------------------------------------------------------------- */
 
 START_TEST(events_become_records_of_a_topic_that_is_made_when_needed)
 {
