@@ -193,7 +193,7 @@ endif
 # ---- the bench: programs of C, driven by run.py --------------------------------------------------------------
 
 BENCH_LOADS := $(patsubst %,$(O)/bench/bench_%,kafka http floor)
-BENCH_PARTS := $(patsubst %,$(O)/bench/bench_%,engine plog)
+BENCH_PARTS := $(patsubst %,$(O)/bench/bench_%,engine plog store)
 
 $(BENCH_LOADS): $(O)/bench/%: $(O)/obj/tests/bench/%.o $(call archives,base)
 	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $$(pkg-config --libs rdkafka) $(PKG_LIBS)
@@ -201,6 +201,9 @@ $(BENCH_LOADS): $(O)/bench/%: $(O)/obj/tests/bench/%.o $(call archives,base)
 $(O)/bench/bench_engine: $(O)/obj/tests/bench/bench_engine.o $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/engine/*.c)) \
                          $(call archives,engine)
 	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+$(O)/bench/bench_store: $(O)/obj/tests/bench/bench_store.o $(call archives,state)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 $(O)/bench/bench_plog: $(O)/obj/tests/bench/bench_plog.o $(call archives,broker)
 	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
