@@ -18,6 +18,15 @@
 #include "sql/sql.h"
 #include "state/catalog_db.h"
 
+enum { QUERY_ERRORS_MAX = 10 }; /* as ksql.query.error.max.queue.size has it */
+
+/* A failure that a query had. */
+typedef struct running_error {
+    int64_t at_ms; /* wall clock */
+    diag_code code;
+    char *text;
+} running_error;
+
 /* A persistent query that runs, or that failed and will be tried again. */
 typedef struct running {
     struct host *host;
@@ -26,6 +35,8 @@ typedef struct running {
     int64_t producer_id;
     hosted *hosted; /* NULL: it could not be started */
     diag error; /* why the last run ended, or could not begin */
+    running_error errors[QUERY_ERRORS_MAX]; /* the newest ones, oldest first; they outlive a recovery */
+    int error_count;
     atomic_int readers; /* pull reads under way */
     atomic_bool stopping; /* no new ones */
     bool paused; /* as the catalogue has it */

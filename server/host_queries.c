@@ -62,6 +62,19 @@ static void query_failed(void *arg, hosted *failed)
     pthread_mutex_unlock(&r->host->lock);
 }
 
+/* Keeps a failure for EXPLAIN. With the lock. */
+static void keep_error(running *r, const diag *why)
+{
+    if (r->error_count == QUERY_ERRORS_MAX) {
+        free(r->errors[0].text);
+        memmove(r->errors, r->errors + 1, (QUERY_ERRORS_MAX - 1) * sizeof *r->errors);
+        r->error_count--;
+    }
+    char *text = strdup(why->text);
+    check(text != NULL);
+    r->errors[r->error_count++] = (running_error){host_now(NULL).wall_ms, why->code, text};
+}
+
 /* Makes the hosted query; the error stays in r->error. */
 static void launch(running *r)
 {
@@ -86,6 +99,7 @@ static void launch(running *r)
     pthread_mutex_lock(&h->lock);
     r->hosted = started;
     r->error = error;
+    if (!started) keep_error(r, &error);
     bool noted = r->failed; /* a feed that could not be opened has told of it */
     pthread_mutex_unlock(&h->lock);
     if (!started && !noted) query_failed(r, NULL);
@@ -162,6 +176,7 @@ void host_stop_query(host *h, str id, bool forget)
     if (forget && !hosted_remove_state(&h->env, r->id, &d))
         log_warn("server", "state of %.*s: %s", STR_ARG(r->id), d.text);
     catalog_query_unref(r->query);
+    for (int i = 0; i < r->error_count; i++) free(r->errors[i].text);
     free(r);
 }
 
@@ -193,7 +208,7 @@ static void take_down(running *r)
     wait_for_readers(r);
     pthread_mutex_lock(&h->lock);
     hosted *old = r->hosted;
-    if (old) hosted_error(old, &r->error);
+    if (old && hosted_error(old, &r->error)) keep_error(r, &r->error);
     r->hosted = NULL;
     pthread_mutex_unlock(&h->lock);
     hosted_stop(old);

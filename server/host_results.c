@@ -30,20 +30,16 @@ static str window_name(window_kind k)
 
 /* ---- queries ---------------------------------------------------------------------------------------------------- */
 
-/* RUNNING, PAUSED or ERROR; the reason goes to *why (may be NULL). */
-static str state_of(host *h, str id, diag *why)
+/* RUNNING, PAUSED or ERROR. */
+static str state_of(host *h, str id)
 {
     str state = STR("ERROR");
     pthread_mutex_lock(&h->lock);
     for (int i = 0; i < h->running_count; i++) {
         running *r = h->running[i];
         if (!str_eq(r->id, id)) continue;
-        diag d = {0};
-        if (!r->hosted)
-            d = r->error;
-        else if (!hosted_error(r->hosted, &d))
+        if (r->hosted && !hosted_error(r->hosted, NULL))
             state = hosted_paused(r->hosted) ? STR("PAUSED") : STR("RUNNING");
-        if (why) *why = d;
     }
     pthread_mutex_unlock(&h->lock);
     return state;
@@ -62,7 +58,7 @@ static entity_running running_entity(maker *m, const catalog_query *q)
                             .statement = arena_str(m->a, q->statement),
                             .sinks = one_text(m->a, q->sink),
                             .sink_topics = one_text(m->a, q->sink_topic),
-                            .status = state_of(m->host, q->id, NULL),
+                            .status = state_of(m->host, q->id),
                             .type = STR("PERSISTENT")};
 }
 
@@ -125,21 +121,36 @@ static str stats_text(maker *m, str id)
     return text;
 }
 
-static void add_errors(maker *m, const diag *why, entity_query *q)
+static entity_query_error error_entity(arena *a, int64_t at_ms, diag_code code, const char *text)
 {
-    if (!diag_is_set(why)) return;
-    entity_query_error *e = ARENA_NEW(m->a, entity_query_error);
-    *e = (entity_query_error){.timestamp = host_now(NULL).wall_ms,
-                              .message = arena_str(m->a, str_z(why->text)),
-                              .type = why->code == DIAG_NOT_FOUND ? STR("USER") : STR("SYSTEM")};
-    q->errors = e;
-    q->errors_n = 1;
+    return (entity_query_error){.timestamp = at_ms,
+                                .message = arena_str(a, str_z(text)),
+                                .type = code == DIAG_NOT_FOUND ? STR("USER") : STR("SYSTEM")};
+}
+
+/* The newest failures, and the one that the housekeeper has not seen yet. */
+static void add_errors(maker *m, str id, entity_query *q)
+{
+    entity_query_error *list = ARENA_ARRAY(m->a, entity_query_error, QUERY_ERRORS_MAX + 1);
+    pthread_mutex_lock(&m->host->lock);
+    for (int i = 0; i < m->host->running_count; i++) {
+        const running *r = m->host->running[i];
+        if (!str_eq(r->id, id)) continue;
+        for (int k = 0; k < r->error_count; k++) {
+            const running_error *e = &r->errors[k];
+            list[q->errors_n++] = error_entity(m->a, e->at_ms, e->code, e->text);
+        }
+        diag fresh = {0};
+        if (r->hosted && hosted_error(r->hosted, &fresh))
+            list[q->errors_n++] = error_entity(m->a, host_now(NULL).wall_ms, fresh.code, fresh.text);
+    }
+    pthread_mutex_unlock(&m->host->lock);
+    q->errors = list;
 }
 
 static void describe_query(maker *m, const sql_explain *x, entity_query *q)
 {
     const catalog_query *cq = x->query;
-    diag why = {0};
     *q = (entity_query){.topology = arena_str(m->a, x->tree),
                         .execution_plan = arena_str(m->a, x->tree),
                         .sources = {x->sources, (size_t)x->source_count},
@@ -153,11 +164,11 @@ static void describe_query(maker *m, const sql_explain *x, entity_query *q)
     if (!cq) return;
     q->id = arena_str(m->a, cq->id);
     q->statement = arena_str(m->a, cq->statement);
-    q->status = state_of(m->host, cq->id, &why);
+    q->status = state_of(m->host, cq->id);
     q->host = STR("localhost");
     q->consumer_group = arena_printf(m->a, "%.*squery_%.*s", STR_ARG(m->host->group_prefix), STR_ARG(cq->id));
     q->execution_plan = stats_text(m, cq->id);
-    add_errors(m, &why, q);
+    add_errors(m, cq->id, q);
 }
 
 static void explain(maker *m)

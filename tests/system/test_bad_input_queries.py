@@ -70,6 +70,22 @@ def test_the_pause_between_retries_grows():
         n = server.log().count("was started again")
         assert 2 <= n <= 5, n  # after 0.2, 0.6, 1.4, 3.0 s, each up to 0.2 s later
         assert states(server) == {"O": "ERROR"}
+        errors = server.sql("EXPLAIN %s;" % query_id(server, "O"))[0]["queryDescription"]["queryErrors"]
+        times = [e["timestamp"] for e in errors]
+        assert len(errors) == n + 1 and times == sorted(set(times)), errors
+
+
+def test_the_newest_ten_errors_are_kept_and_outlive_a_recovery():
+    with weir.Server() as server:
+        server.sql(SCHEMA + "CREATE STREAM o AS SELECT a FROM s;",
+                   dict(EARLIEST, **{"ksql.query.retry.backoff.initial.ms": "1", "ksql.query.retry.backoff.max.ms": "1"}))
+        server.kcat("-P", "-t", "s", stdin=b'{"A":1}\n')
+        weir.wait_for("the row", lambda: committed(server, "O") == [1])
+        delete_topic(server, "s")
+        weir.wait_for("ten failures", lambda: len(errors_of(server, "O")) == 10)
+        assert states(server) == {"O": "ERROR"}
+        time.sleep(1)
+        assert len(errors_of(server, "O")) == 10
 
 
 def test_a_failed_query_can_be_replaced_dropped_and_paused():
