@@ -332,7 +332,8 @@ static int feed_partitions(io_feed *io, int index, const io_partition **out)
         part *p = &in->parts[i];
         in->shown[i] = (io_partition){.partition = broker_partition_index(p->partition),
                                       .start_offset = plog_start(p->log),
-                                      .end_offset = plog_end(p->log)};
+                                      .end_offset = plog_end(p->log),
+                                      .position = p->position};
         memcpy(in->shown[i].topic_id.bytes, broker_partition_topic_id(p->partition), 16);
     }
     *out = in->shown;

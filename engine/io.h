@@ -87,6 +87,7 @@ struct io_partition {
     io_topic_id topic_id;
     int64_t start_offset; /* first that can be read */
     int64_t end_offset;
+    int64_t position; /* the next that the feed will read */
 };
 
 /* A record to be written. */

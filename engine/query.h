@@ -100,7 +100,10 @@ typedef enum commit_status {
     COMMIT_FROZEN, /* the boundary is reached, tasks go on: call query_commit_write */
 } commit_status;
 
-/* Asks for a boundary. False: one is in flight, or nothing has happened since the last. Any thread. */
+/*
+ * Asks for a boundary. False: one is in flight, or nothing has happened since the last. The start of a query without
+ * stored positions counts: its first commit fixes where it began. Any thread.
+ */
 bool query_commit_begin(query *q);
 /* Any thread. */
 commit_status query_commit_status(const query *q);

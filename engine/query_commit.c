@@ -99,7 +99,7 @@ static void collect(query *q)
             source *s = t->inputs[k].source;
             int n = s ? source_positions(s, &p) : 0;
             for (int j = 0; j < n; j++) {
-                if (p[j].offset < 0) continue; /* nothing was read yet: a restart begins where this run began */
+                if (p[j].offset < 0) continue; /* the feed does not know where it begins */
                 q->positions[q->position_count++] =
                     (io_input_position){source_op(s)->step->id, p[j].partition, p[j].topic_id, p[j].offset};
             }
@@ -383,6 +383,8 @@ bool query_recover(query *q, diag *d)
     for (int i = 0; ok && i < from_count; i++) ok = seek_input(q, &from[i], d);
     ok = ok && start_sources(q, d);
     atomic_store(&q->generation, generation);
+    /* A query without stored positions has something to commit at once: the positions that it begins at. */
+    if (q->options.db && from_count == 0) q->committed_rows = UINT64_MAX;
     arena_free(a);
     return ok;
 }

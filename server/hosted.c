@@ -254,6 +254,24 @@ bool hosted_remove_state(const hosted_env *env, str id, diag *d)
     return ok;
 }
 
+/*
+ * Fixes where a new query begins before anybody is told of it: one that starts at the latest records would otherwise start
+ * later after a crash, and miss what came between.
+ */
+static bool commit_start(hosted *h, diag *d)
+{
+    if (!h->options.persistent || query_generation(h->q) > 0 || !query_commit_begin(h->q)) return true;
+    while (query_commit_status(h->q) == COMMIT_DRAINING) {
+        for (int i = 0; i < query_task_count(h->q); i++) {
+            if (task_step(query_task(h->q, i), clock_wall_ms()) == TASK_FAILED) {
+                *d = *query_error(h->q);
+                return false;
+            }
+        }
+    }
+    return query_commit_write(h->q, d);
+}
+
 /* Gives every task its slot; tasks without sources get one here. */
 static void map_tasks(hosted *h)
 {
@@ -325,7 +343,7 @@ hosted *hosted_start(const hosted_env *env, const hosted_options *options, diag 
     h->options = *options;
     h->options.id = arena_str(mem, options->id);
     pthread_mutex_init(&h->error_lock, NULL);
-    if (!build(h, d)) {
+    if (!build(h, d) || !commit_start(h, d)) {
         hosted_stop(h);
         return NULL;
     }

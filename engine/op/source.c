@@ -349,12 +349,24 @@ bool source_seek(source *s, int32_t partition, const io_topic_id *topic, int64_t
     return true; /* a partition of another task */
 }
 
+/* Where reading begins counts as a position from now on: a start at the latest record must not move by a restart. */
+static void learn_positions(source *s)
+{
+    const io_partition *parts;
+    int n = s->feed->ops->partitions(s->feed, s->input, &parts);
+    for (int i = 0; i < n; i++) {
+        source_position *p = position_of(s, parts[i].partition);
+        if (p && p->offset < 0) p->offset = parts[i].position;
+    }
+}
+
 bool source_start(source *s)
 {
     for (int i = 0; i < s->position_count; i++) {
         if (s->sought[i]) continue;
         if (!s->feed->ops->seek(s->feed, s->input, s->positions[i].partition, -1, s->base.env->error)) return false;
     }
+    learn_positions(s);
     return true;
 }
 
