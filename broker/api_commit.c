@@ -51,7 +51,7 @@ static void read_topics(commit *c)
             w->partition = wire_i32(in);
             w->offset = wire_i64(in);
             w->leader_epoch = c->with_epoch ? wire_i32(in) : -1;
-            w->metadata = wire_nstr(in);
+            w->metadata = wire_ntext(in);
             w->metadata = w->metadata.p ? arena_str(q->a, w->metadata) : STR("");
             wire_tags(in);
         }
@@ -289,7 +289,7 @@ static void put_offset(request *q, int32_t partition, const group_offset *o, kaf
     wire_put_i32(out, partition);
     wire_put_i64(out, found ? o->offset : -1);
     if (q->version >= 5) wire_put_i32(out, found ? o->leader_epoch : -1);
-    wire_put_nstr(out, found ? str_z(o->metadata) : STR(""));
+    wire_put_nstr(out, found ? o->metadata : STR(""));
     wire_put_i16(out, (int16_t)error);
     wire_put_tags(out);
 }

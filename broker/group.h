@@ -56,7 +56,7 @@ typedef struct group_offset {
     int32_t partition;
     int64_t offset;
     int32_t leader_epoch;
-    char *metadata;
+    str metadata; /* on the heap; clients keep any bytes in it */
     int64_t commit_ms;
 } group_offset;
 

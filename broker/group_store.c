@@ -173,7 +173,7 @@ const group_offset *group_offset_find(const group *g, str topic_name, int32_t pa
 static void offset_clear(group_offset *o)
 {
     free(o->topic);
-    free(o->metadata);
+    free((char *)o->metadata.p);
 }
 
 /* Takes over the texts of o. */
@@ -207,7 +207,10 @@ static group_offset make_offset(const offset_write *w, int64_t commit_ms)
     group_offset o = {
         .partition = w->partition, .offset = w->offset, .leader_epoch = w->leader_epoch, .commit_ms = commit_ms};
     group_set_text(&o.topic, w->topic);
-    group_set_text(&o.metadata, w->metadata.p ? w->metadata : STR(""));
+    char *metadata = malloc(w->metadata.n + 1);
+    check(metadata);
+    if (w->metadata.n > 0) memcpy(metadata, w->metadata.p, w->metadata.n);
+    o.metadata = str_of(metadata, w->metadata.n);
     return o;
 }
 
@@ -359,7 +362,7 @@ static void load_offset(broker *b, wire_in *key, const batch_record_view *r, con
     int16_t version = wire_i16(&in);
     w.offset = wire_i64(&in);
     w.leader_epoch = version >= 3 ? wire_i32(&in) : -1;
-    w.metadata = wire_str(&in);
+    w.metadata = wire_ntext(&in);
     int64_t commit_ms = wire_i64(&in);
     if (wire_failed(&in) || version < 0 || version > 3) return;
     group *g = group_make(b, group_id);

@@ -86,7 +86,7 @@ str member_metadata(const member *m, const char *protocol)
 static void offset_free(group_offset *o)
 {
     free(o->topic);
-    free(o->metadata);
+    free((char *)o->metadata.p);
 }
 
 static void free_members(group *g)
@@ -284,7 +284,7 @@ size_t broker_group_offsets(broker *b, str group_id, arena *a, broker_group_offs
     for (size_t it = 0; g && map_next(&g->offsets, &it, NULL, &value);) {
         const group_offset *o = value;
         (*out)[n++] = (broker_group_offset){arena_str(a, str_z(o->topic)), o->partition, o->offset,
-                                            arena_str(a, str_z(o->metadata)), o->commit_ms};
+                                            arena_str(a, o->metadata), o->commit_ms};
     }
     return n;
 }

@@ -43,6 +43,11 @@ str wire_nstr(wire_in *in)
     return text(in, true);
 }
 
+str wire_ntext(wire_in *in)
+{
+    return slice(in, false, true);
+}
+
 str wire_blob(wire_in *in)
 {
     return slice(in, true, false);

@@ -70,11 +70,13 @@ static inline bool wire_bool(wire_in *in)
 
 /*
  * A string that may not be null; never returns a NULL pointer unless the read failed. One with a zero byte in it fails
- * the read, which no client sends.
+ * the read: names have none.
  */
 str wire_str(wire_in *in);
 /* A string that may be null: p == NULL then. */
 str wire_nstr(wire_in *in);
+/* A string that may be null and hold any byte, zero as well: what clients store and is never a name. */
+str wire_ntext(wire_in *in);
 /* The same for byte strings (and records), whose classic length has four bytes. */
 str wire_blob(wire_in *in);
 /* See wire_blob; p == NULL for null. */

@@ -160,6 +160,9 @@ static int16_t leave(int conn, int16_t version, const char *member, const char *
     return wire_i16(&in);
 }
 
+/* The metadata that commit() sends. */
+static str note = {"note", 4};
+
 static int16_t commit(int16_t version, int32_t generation, const char *member, int32_t partition, int64_t offset)
 {
     bench_begin(&t, 8, version);
@@ -175,7 +178,7 @@ static int16_t commit(int16_t version, int32_t generation, const char *member, i
     wire_put_i32(o, partition);
     wire_put_i64(o, offset);
     if (version >= 6) wire_put_i32(o, -1);
-    wire_put_nstr(o, STR("note"));
+    wire_put_nstr(o, note);
     wire_put_tags(o);
     wire_put_tags(o);
     wire_put_tags(o);
@@ -547,6 +550,39 @@ START_TEST(offsets_of_an_empty_group_expire_and_a_deleted_topics_go_at_once)
 }
 END_TEST
 
+START_TEST(metadata_of_an_offset_keeps_its_zero_bytes)
+{
+    up("0");
+    arena *a = arena_new();
+    note = STR("Hello\0world!");
+    ck_assert_int_eq(commit(8, -1, "", 0, 5), 0);
+    note = STR("note");
+    for (int restart = 0; restart < 2; restart++) {
+        broker_group_offset *got;
+        ck_assert_uint_eq(broker_group_offsets(t.b, STR("g"), a, &got), 1);
+        ck_assert_uint_eq(got[0].metadata.n, 12);
+        ck_assert_mem_eq(got[0].metadata.p, "Hello\0world!", 12);
+        bench_begin(&t, 9, 1);
+        wire_put_str(&t.out, STR("g"));
+        wire_put_len(&t.out, 1);
+        wire_put_str(&t.out, STR("x"));
+        wire_put_len(&t.out, 1);
+        wire_put_i32(&t.out, 0);
+        wire_in in = bench_call(&t, 5);
+        wire_len(&in, 1);
+        wire_str(&in);
+        wire_len(&in, 1);
+        wire_i32(&in);
+        ck_assert_int_eq(wire_i64(&in), 5);
+        str told = wire_ntext(&in);
+        ck_assert(told.n == 12 && memcmp(told.p, "Hello\0world!", 12) == 0);
+        bench_restart(&t);
+    }
+    arena_free(a);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(the_facade_writes_and_reads_offsets_of_a_group)
 {
     up("0");
@@ -573,4 +609,4 @@ UNIT_MAIN("broker/group", two_members_share_a_generation_and_its_assignment, joi
           offsets_are_committed_and_fetched_in_every_version, commits_follow_members_and_generations,
           groups_and_offsets_survive_stops_of_every_kind, a_parked_join_dies_with_its_connection,
           offsets_of_an_empty_group_expire_and_a_deleted_topics_go_at_once,
-          the_facade_writes_and_reads_offsets_of_a_group)
+          metadata_of_an_offset_keeps_its_zero_bytes, the_facade_writes_and_reads_offsets_of_a_group)
