@@ -94,7 +94,7 @@ static int feed_partitions(io_feed *base, int in, const io_partition **out)
     int n = 0;
     for (int p = 0; p < f->topics[in]->partitions; p++) {
         if (f->partition >= 0 && p != f->partition) continue;
-        f->parts[in][n++] = (io_partition){p, {{1}}, 0, f->topics[in]->end[p]};
+        f->parts[in][n++] = (io_partition){p, {{1}}, 0, f->topics[in]->end[p], f->next[in][p]};
     }
     *out = f->parts[in];
     return n;
