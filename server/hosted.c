@@ -255,8 +255,8 @@ bool hosted_remove_state(const hosted_env *env, str id, diag *d)
 }
 
 /*
- * Fixes where a new query begins before anybody is told of it: one that starts at the latest records would otherwise start
- * later after a crash, and miss what came between.
+ * Fixes where a new query begins before anybody is told of it: one that starts at the latest records would otherwise
+ * start later after a crash, and miss what came between.
  */
 static bool commit_start(hosted *h, diag *d)
 {
