@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "broker/api.h"
+#include "broker/auth.h"
 #include "broker/broker_core.h"
 #include "broker/group.h"
 #include "broker/meta.h"
@@ -244,6 +245,8 @@ static bool open_parts(broker *b, const broker_options *options, diag *d)
 {
     bool clean;
     if (!set_fixed(b, options, d) || !meta_open(b, &clean, d)) return false;
+    const char *mechanisms = config_set_get(&b->fixed, config_broker_def(STR("sasl.enabled.mechanisms")));
+    b->sasl = mechanisms && mechanisms[0];
     if (!b->cluster_id[0]) {
         if (options->cluster_id.n > 0 && options->cluster_id.n < sizeof b->cluster_id) {
             memcpy(b->cluster_id, options->cluster_id.p, options->cluster_id.n);
@@ -316,6 +319,7 @@ static void free_lists(broker *b)
     void *value;
     for (size_t it = 0; map_next(&b->internal_producers, &it, NULL, &value);) internal_free(value);
     map_free(&b->internal_producers);
+    auth_users_free(b);
 }
 
 void broker_close(broker *b)

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "broker/api.h"
+#include "broker/auth.h"
 #include "broker/broker_core.h"
 
 /*
@@ -158,12 +159,21 @@ void request_progress(request *q)
 /* Reads the header and runs the handler. false: the connection is to be closed. */
 static bool run(request *q, const uint8_t *frame, size_t n)
 {
+    if (q->c->login->phase == AUTH_RAW) {
+        bool good = auth_raw_frame(q, frame, n);
+        if (good) request_done(q, false);
+        return good;
+    }
     api_parsed parsed = api_parse(q, frame, n);
     if (parsed == API_BAD) return false;
     if (parsed == API_VERSION) {
         q->version = 0;
         q->in.flexible = false;
         q->unsupported = true;
+    }
+    if (!auth_may(q->c, q->key)) {
+        log_info("broker", "closing a connection from %s that has not logged in", q->c->peer_host);
+        return false;
     }
     api_outcome outcome = q->api->handle(q);
     if (outcome == API_MALFORMED) {
@@ -296,6 +306,7 @@ broker_conn *broker_conn_open(broker *b, const broker_conn_options *options)
     c->peer_host = copy_text(options->peer_host);
     c->host = copy_text(options->advertised_host);
     c->port = options->advertised_port;
+    c->login = auth_new();
     b->conns++;
     return c;
 }
@@ -322,6 +333,7 @@ void broker_conn_close(broker_conn *c)
         break;
     }
     b->conns--;
+    auth_free(c->login);
     free(c->peer_host);
     free(c->host);
     free(c);

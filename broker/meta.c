@@ -25,6 +25,7 @@ enum {
     META_BROKER_CONFIGS = 7,
     META_PRODUCERS = 8,
     META_INTERNAL = 9,
+    META_SCRAM = 10,
 };
 
 enum { META_FRAME = 8, META_RECORD_MAX = 16 << 20, META_REWRITE_BYTES = 1 << 20 };
@@ -93,6 +94,21 @@ static void put_epoch(buf *out, int32_t epoch, bool clean)
     size_t at = frame_begin(out, META_EPOCH);
     write_i32(out, epoch);
     write_u8(out, clean);
+    frame_end(out, at);
+}
+
+static void put_scram(buf *out, str user, scram_mechanism m, const scram_credential *c)
+{
+    size_t at = frame_begin(out, META_SCRAM);
+    put_text(out, user);
+    write_u8(out, (uint8_t)m);
+    write_u8(out, c != NULL);
+    if (c) {
+        write_i32(out, c->iterations);
+        put_text(out, str_of((const char *)c->salt, c->salt_len));
+        buf_add(out, c->stored_key, scram_key_size(m));
+        buf_add(out, c->server_key, scram_key_size(m));
+    }
     frame_end(out, at);
 }
 
@@ -199,6 +215,13 @@ bool meta_write_internal(broker *b, int64_t next, diag *d)
     return append(b, &out, d);
 }
 
+bool meta_write_scram(broker *b, str user, scram_mechanism m, const scram_credential *c, diag *d)
+{
+    buf out = {0};
+    put_scram(&out, user, m, c);
+    return append(b, &out, d);
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 static str get_text(reader *r)
@@ -280,6 +303,27 @@ static bool load_topic_change(broker *b, uint8_t kind, reader *r)
     return !r->failed;
 }
 
+static bool load_scram(broker *b, reader *r)
+{
+    str user = get_text(r);
+    uint8_t m = read_u8(r), there = read_u8(r);
+    if (r->failed || (m != SCRAM_SHA_256 && m != SCRAM_SHA_512)) return false;
+    scram_credential c = {0};
+    if (there) {
+        c.iterations = read_i32(r);
+        str salt = get_text(r);
+        const uint8_t *stored = read_bytes(r, scram_key_size((scram_mechanism)m));
+        const uint8_t *server = read_bytes(r, scram_key_size((scram_mechanism)m));
+        if (r->failed || salt.n > sizeof c.salt || c.iterations <= 0) return false;
+        c.salt_len = salt.n;
+        memcpy(c.salt, salt.p, salt.n);
+        memcpy(c.stored_key, stored, scram_key_size((scram_mechanism)m));
+        memcpy(c.server_key, server, scram_key_size((scram_mechanism)m));
+    }
+    auth_set_credential(b, user, (scram_mechanism)m, there ? &c : NULL);
+    return true;
+}
+
 static bool load_record(broker *b, reader *r, bool *clean)
 {
     uint8_t kind = read_u8(r);
@@ -296,6 +340,7 @@ static bool load_record(broker *b, reader *r, bool *clean)
         b->leader_epoch = read_i32(r);
         *clean = read_u8(r) != 0;
         return !r->failed && b->leader_epoch >= 0 && b->leader_epoch < INT32_MAX;
+    case META_SCRAM: return load_scram(b, r);
     case META_TOPIC: return load_topic(b, r);
     case META_TOPIC_DELETED:
     case META_PARTITIONS:
@@ -365,6 +410,11 @@ static void snapshot(broker *b, buf *out, bool clean)
     for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);) {
         topic *t = value;
         put_topic(out, t, t->partitions_len);
+    }
+    for (size_t it = 0; map_next(&b->scram_users, &it, NULL, &value);) {
+        const scram_user *u = value;
+        for (int m = SCRAM_SHA_256; m <= SCRAM_SHA_512; m++)
+            if (u->has[m]) put_scram(out, str_z(u->name), (scram_mechanism)m, &u->credentials[m]);
     }
 }
 

@@ -9,7 +9,7 @@
 #ifndef BROKER_META_H
 #define BROKER_META_H
 
-#include "broker/broker_core.h"
+#include "broker/auth.h"
 
 typedef struct meta_log meta_log;
 
@@ -40,6 +40,8 @@ bool meta_write_topic_configs(broker *b, const topic *t, const config_set *confi
 bool meta_write_broker_configs(broker *b, bool defaults, const config_set *configs, diag *d);
 /* The first producer id that no block has taken yet; likewise for internal ones. */
 bool meta_write_producers(broker *b, int64_t next, diag *d);
+/* A user's credential; NULL takes it away. */
+bool meta_write_scram(broker *b, str user, scram_mechanism m, const scram_credential *c, diag *d);
 /* See meta_write_producers. */
 bool meta_write_internal(broker *b, int64_t next, diag *d);
 

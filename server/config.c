@@ -46,7 +46,7 @@ static const char *const passed_prefixes[] = {"ksql.",       "auto.",   "commit.
                                               "log.",        "num.",    "message.", "group.",       "offsets.",
                                               "transaction", "socket.", "state.",   "compression.", "connections.",
                                               "max.",        "min.",    "delete.",  "unclean.",    "replication.",
-                                              "default.",    "fetch.",  "producer."};
+                                              "default.",    "fetch.",  "producer.", "sasl."};
 
 struct config {
     map values; /* name -> heap copy, only what was set */
