@@ -16,7 +16,8 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * Runs the tests of one class: every public method without parameters, in the order of their names.
+ * Runs the tests of one class: every public method without parameters, in the order of their names; those whose name
+ * begins with "classic" only with the classic group protocol.
  * Usage: Cases BOOTSTRAP GROUP_PROTOCOL CLASS [TEST]. Prints "ok    NAME" or "FAIL  NAME: reason" for each.
  */
 public class Cases {
@@ -35,6 +36,7 @@ public class Cases {
         List<Method> methods = new ArrayList<>();
         for (Method m : tests.getDeclaredMethods()) {
             boolean wanted = args.length < 4 || m.getName().equals(args[3]);
+            if (m.getName().startsWith("classic") && !protocol.equals("classic")) continue;
             if (wanted && m.getParameterCount() == 0 && java.lang.reflect.Modifier.isPublic(m.getModifiers())) methods.add(m);
         }
         methods.sort((a, b) -> a.getName().compareTo(b.getName()));

@@ -221,8 +221,7 @@ public class Groups {
         dead.close(Duration.ofMillis(100));
     }
 
-    public void enforcedRebalanceKeepsWorking() throws Exception {
-        if (!CLASSIC) return;
+    public void classicEnforcedRebalanceKeepsWorking() throws Exception {
         String topic = Cases.topic(2), group = Cases.fresh("g");
         int[] assigned = {0};
         try (KafkaConsumer<String, String> consumer = Cases.consumer(group)) {

@@ -110,13 +110,22 @@ public class Producing {
         }
     }
 
+    /** What compressed well makes the producer put too much into a batch of what does not; it then splits that batch. */
     public void oversizedBatchIsSplit() throws Exception {
-        String topic = Cases.topic(1, "max.message.bytes", "4000");
-        try (KafkaProducer<String, String> producer = Cases.producer("linger.ms", "200", "batch.size", "65536")) {
-            String part = new String(new char[500]).replace('\0', 'x');
-            for (int i = 0; i < 40; i++) producer.send(new ProducerRecord<>(topic, part));
+        String topic = Cases.topic(1, "max.message.bytes", "17000");
+        java.util.Random random = new java.util.Random(1);
+        try (KafkaProducer<String, String> producer = Cases.producer("linger.ms", "200", "batch.size", "16000",
+                                                                     "compression.type", "gzip")) {
+            String plain = new String(new char[500]).replace('\0', 'x');
+            for (int i = 0; i < 3000; i++) producer.send(new ProducerRecord<>(topic, plain));
+            producer.flush();
+            for (int i = 0; i < 100; i++) {
+                StringBuilder noise = new StringBuilder();
+                while (noise.length() < 500) noise.append((char) (33 + random.nextInt(94)));
+                producer.send(new ProducerRecord<>(topic, noise.toString()));
+            }
         }
-        all(topic, 40);
+        all(topic, 3100);
     }
 
     public void logAppendTimeIsReported() throws Exception {

@@ -1,0 +1,20 @@
+// Runs the tests of a module: prints "ok    NAME" or "FAIL  NAME: reason" for each function that it exports.
+import { pathToFileURL } from 'node:url'
+
+const [module, bootstrap] = process.argv.slice(2)
+let failed = 0
+const tests = await import(pathToFileURL(module))
+for (const [name, test] of Object.entries(tests)) {
+  let timer
+  const limit = new Promise((resolve, reject) => { timer = setTimeout(() => reject(new Error('took longer than a minute')), 60000) })
+  try {
+    await Promise.race([test(bootstrap), limit])
+    console.log(`ok    ${name}`)
+  } catch (e) {
+    failed++
+    console.log(`FAIL  ${name}: ${String(e.message ?? e).replaceAll('\n', ' ')}`)
+    console.log(e)
+  }
+  clearTimeout(timer)
+}
+process.exit(failed ? 1 : 0)
