@@ -126,8 +126,14 @@ check-system: $(BUILD)/weir ## run the system tests: real clients against a real
 check-clients: $(BUILD)/weir ## run other projects' clients and their tests, in shards (CLIENTS="java tools/4/topics ...")
 	$(Q)WEIR=$(abspath $(BUILD)/weir) RESULTS=$(abspath $(BUILD)/clients/results.json) tests/clients/run $(CLIENTS)
 
+.PHONY: check-sql
+check-sql: $(BUILD)/weir ## run the SQL stories and the examples of docs/, and compare the generated pages
+	$(Q)tests/sql/run --weir $(BUILD)/weir
+	$(Q)tests/sql/examples --weir $(BUILD)/weir
+	$(Q)docs/generate --check --weir $(BUILD)/weir
+
 .PHONY: check
-check: lint check-unit check-system ## lint, unit and system tests
+check: lint check-unit check-sql check-system ## lint, unit, SQL and system tests
 
 .PHONY: lint
 lint: ## include rule, ratchets, banned calls, header documentation

@@ -139,8 +139,7 @@ def test_wikipedia_edits_by_channel_and_hour():
         def stored():
             db = sqlite3.connect("file:%s?mode=ro" % os.path.join(folder, names[0]), uri=True)
             try:
-                table = db.execute("SELECT table_name FROM weir_stores").fetchone()[0]
-                return {(r[0], r[1]): list(r[2:]) for r in db.execute('SELECT channel, windowstart, n, added, lo, hi FROM "%s"' % table)}
+                return {(r[0], r[1]): list(r[2:]) for r in db.execute("SELECT channel, windowstart, n, added, lo, hi FROM BY_CHANNEL")}
             finally:
                 db.close()
         weir.wait_for("the commit", lambda: stored() == truth)
