@@ -201,6 +201,7 @@ static void shut(chain *c)
 static void die(chain *c, bool power)
 {
     fs_sim *after = power ? fs_sim_power_loss(c->sim, rng_u64(&c->r)) : fs_sim_process_kill(c->sim);
+    c->killed = !power;
     shut(c);
     for (size_t i = 0; i < fs_sim_site_count(c->sim); i++) {
         const char *site = fs_sim_site(c->sim, i);
@@ -337,6 +338,12 @@ static void live_and_die(chain *c)
     /* After a sync that failed nobody can tell what of a file is on disk but the disk: no process lives on with it. */
     bool power = c->o.errors || rng_below(&c->r, 4) != 0;
     bool within = !c->o.errors && rng_below(&c->r, 4) != 0;
+    /* Soon after a kill the power fails: what the new process believed must have been made durable by it. */
+    bool brief = c->killed && rng_below(&c->r, 2) == 0;
+    if (brief) {
+        power = true;
+        within = false;
+    }
     bool early = rng_below(&c->r, 3) == 0; /* the start may be interrupted as well */
     uint64_t calls = 1 + rng_below(&c->r, rng_below(&c->r, 2) ? 200 : 2500);
     if (within && early) fs_sim_die(c->sim, calls);
@@ -344,7 +351,7 @@ static void live_and_die(chain *c)
     if (!alive && !fs_sim_failed(c->sim)) chain_fail(c, "the process did not start again: %s", d.text);
     if (alive && !early && c->boots > 2) alive = chain_check_input(c);
     if (within && !early) fs_sim_die(c->sim, calls);
-    for (uint64_t n = 50 + rng_below(&c->r, 400); alive && n > 0; n--) {
+    for (uint64_t n = brief ? rng_below(&c->r, 60) : 50 + rng_below(&c->r, 400); alive && n > 0; n--) {
         if (c->o.errors) inject(c);
         alive = act(c) && !(within && fs_sim_failed(c->sim));
     }

@@ -51,6 +51,7 @@ typedef struct chain {
     broker *b;
     broker_time now;
     uint64_t boots;
+    bool killed; /* the last life ended by a kill: what it wrote may be in the page cache alone */
     arena *a;
     const catalog *catalog;
     const catalog *kept[16];
