@@ -106,10 +106,11 @@ static bool names_topic(const cmember *m, const char *name)
     return m->topics_len > 0 && bsearch(&name, m->topics, m->topics_len, sizeof *m->topics, by_text) != NULL;
 }
 
+/* Internal topics as well: Kafka's coordinator leaves none out, other than clients that match by themselves. */
 static bool matches(const regex *r, regex_match *scratch, const topic *t)
 {
     diag ignored = {0};
-    return r && !t->internal && regex_matches(r, scratch, str_z(t->name), &ignored) == REGEX_FOUND;
+    return r && regex_matches(r, scratch, str_z(t->name), &ignored) == REGEX_FOUND;
 }
 
 bool cgroup_subscribes(const cgroup *c, str topic_name)

@@ -332,6 +332,20 @@ START_TEST(a_pattern_follows_the_topics_there_are)
 }
 END_TEST
 
+START_TEST(a_pattern_finds_internal_topics_as_well)
+{
+    up();
+    actor a = member_of("a", "");
+    a.regex = "__consumer_.*";
+    ck_assert_int_eq(beat(&a), 0);
+    bench_wait(&t, 1500);
+    settle(&a, 1);
+    ck_assert_uint_gt(a.owned.n, 0);
+    forget(&a, 1);
+    bench_close(&t);
+}
+END_TEST
+
 static int16_t commit(int16_t version, const actor *m, int32_t epoch)
 {
     bench_begin(&t, 8, version);
@@ -552,6 +566,7 @@ END_TEST
 UNIT_MAIN("broker/cgroup", members_share_the_partitions_evenly, the_range_assignor_gives_stretches,
           members_may_come_and_go_and_all_ends_well, what_cannot_be_gets_its_code,
           a_lost_answer_is_repeated_and_a_silent_member_is_taken_out, a_static_member_finds_its_partitions_again,
-          a_pattern_follows_the_topics_there_are, offsets_are_committed_by_members_of_the_right_epoch,
+          a_pattern_follows_the_topics_there_are, a_pattern_finds_internal_topics_as_well,
+          offsets_are_committed_by_members_of_the_right_epoch,
           a_group_changes_its_protocol_when_nobody_is_in_it, groups_are_described_and_listed_with_their_kind,
           a_power_loss_leaves_every_member_with_what_it_was_told)
