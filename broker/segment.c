@@ -107,9 +107,13 @@ segment_written segment_write(segment *s, const void *batch, size_t n, diag *d)
     uint64_t at = atomic_load_explicit(&s->size, memory_order_relaxed);
     segment_written result = SEGMENT_WRITTEN;
     if (!file_write(f, at, batch, n, d)) {
-        /* What a failed write has left must not be taken for a batch later; nobody reads behind the published size. */
+        /*
+         * What a failed write has left must not be taken for a batch later; nobody reads behind the published size. The
+         * cut is synced at once: a later sync takes a file whose published size it knows for synced.
+         */
         diag ignored = {0};
-        result = file_truncate(f, at, &ignored) ? SEGMENT_REFUSED : SEGMENT_BROKEN;
+        bool cut = file_truncate(f, at, &ignored) && file_sync(f, FILE_SYNC_DATA, &ignored);
+        result = cut ? SEGMENT_REFUSED : SEGMENT_BROKEN;
     }
     segment_file_unpin(s->log);
     return result;
