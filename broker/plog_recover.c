@@ -94,6 +94,30 @@ static bool drop_leftovers(recovery *r, diag *d)
     return ok;
 }
 
+/*
+ * An empty file in front of another segment is what a roll left that failed half-way: the segment before it may reach
+ * beyond its name. Where a power loss has emptied it, the gap shows when the next one is met.
+ */
+static bool drop_empty(recovery *r, diag *d)
+{
+    int kept = 0;
+    bool ok = true;
+    for (int i = 0; i < r->n; i++) {
+        segment *s = r->s[i];
+        if (ok && i + 1 < r->n && s->size == 0 && s->base > r->log->point.index_base) {
+            ok = segment_unlink(s, d);
+            if (ok) {
+                segment_unref(s);
+                r->log->folder_dirty = true;
+                continue;
+            }
+        }
+        r->s[kept++] = s;
+    }
+    r->n = kept;
+    return ok;
+}
+
 /* Takes a batch of the log into the producers; aborted transactions are noted when `note` is set. */
 static bool replay(recovery *r, segment *s, segment_walk *w, const batch_header *h, bool note, diag *d)
 {
@@ -328,7 +352,7 @@ bool plog_recover(plog *log, int64_t now_ms, diag *d)
     log->folder_dirty = log->parent_dirty = true;
     plog_point_read(log, &log->point);
     if (!plog_epochs_read(log, &own)) plog_report(log, &own);
-    bool ok = plog_finish_swaps(log, d) && find_segments(&r, d) && drop_leftovers(&r, d);
+    bool ok = plog_finish_swaps(log, d) && find_segments(&r, d) && drop_leftovers(&r, d) && drop_empty(&r, d);
     if (ok && r.n == 0) r.next = log->point.recovery;
     ok = ok && load_producers(&r, d) && scan_all(&r, d) && settle(&r, d);
     for (int i = 0; i < r.n; i++) segment_unref(r.s[i]);
