@@ -473,7 +473,7 @@ bool meta_open(broker *b, bool *clean, diag *d)
     m->path = path.data ? strdup(buf_z(&path)) : NULL;
     check(m->path);
     *clean = true;
-    bool ok = fs_mkdirs(b->fs, buf_z(&folder), d);
+    bool ok = fs_mkdirs_at(b->fs, buf_z(&folder), "metadata folder", d);
     bool fresh = ok && !fs_exists(b->fs, m->path);
     ok = ok && fs_open(b->fs, m->path, FILE_CREATE, &m->f, d) && (!fresh || fs_sync_dir(b->fs, buf_z(&folder), d)) &&
          load(b, buf_z(&folder), clean, d);
