@@ -63,10 +63,12 @@ static const api table[] = {
 
 /*
  * transaction.version 2 is KIP-890's: partitions are added implicitly, and every end of a transaction raises the
- * epoch. Clients may go on with version 1; which one a request means, its version says. group.version 1 is KIP-848's.
+ * epoch. Clients may go on with version 1; which one a request means, its version says. group.version 1 is KIP-848's,
+ * metadata.version 30 Kafka 4.3's, from 7 (3.3) on as there; tools show it, here nothing depends on it.
  */
 const broker_feature broker_features[] = {
     {"group.version", 0, 1, 1},
+    {"metadata.version", 7, 30, 30},
     {"transaction.version", 0, 2, 2},
 };
 const size_t broker_features_len = ARRAY_LEN(broker_features);
