@@ -91,6 +91,18 @@ class Context:
         return Server([o for k, v in options.items() for o in ("--set", "%s=%s" % (k, v))],
                       os.path.join(self.folder, "server.log"))
 
+    def scram_server(self, user, password):
+        """A server whose clients have to log in with SCRAM-SHA-256 or 512 as the user, made while logins were off."""
+        from suites import tools
+        server = self.server()
+        server.start()
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            tools.Tools(server).run("kafka-configs", "--entity-type", "users", "--entity-name", user, "--alter",
+                                    "--add-config", "%s=[password=%s]" % (mechanism, password))
+        server.stop()
+        server.options += ["--set", "sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512"]
+        return server
+
     def program(self, arguments, **more):
         """Runs a program that reports its tests by lines; yields (test, error or None). Its end is a test too."""
         log = os.path.join(self.folder, "output.log")

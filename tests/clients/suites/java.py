@@ -33,6 +33,7 @@ def classes(profile, sources):
 def install(cache):
     for profile in VERSIONS.values():
         classes(profile, "cases")
+    jars("platform")
 
 
 def work(profile, mode, part):
@@ -43,8 +44,25 @@ def work(profile, mode, part):
     return tests
 
 
+def with_login(mechanism, part):
+    """A class of tests whose every client logs in."""
+    settings = "\n".join([
+        "security.protocol=SASL_PLAINTEXT", "sasl.mechanism=" + mechanism,
+        "sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"java\" "
+        "password=\"java-password\";"])
+
+    def tests(context):
+        path = "%s:%s/*" % (classes("clients-4", "cases"), jars("clients-4"))
+        with context.scram_server("java", "java-password") as server:
+            yield from context.program(["java"] + JVM + ["-cp", path, "Cases", server.bootstrap, "classic", part],
+                                       env=dict(os.environ, CLIENT_SETTINGS=settings))
+    return tests
+
+
 def shards():
     for suite, profile in VERSIONS.items():
         for part in PARTS:
             yield frame.Shard(suite, "classic", part, work(profile, "classic", part))
     yield frame.Shard("java-4", "consumer", "Groups", work("clients-4", "consumer", "Groups"))
+    yield frame.Shard("java-4", "scram-sha-256", "Transactions", with_login("SCRAM-SHA-256", "Transactions"))
+    yield frame.Shard("java-4", "scram-sha-512", "Administration", with_login("SCRAM-SHA-512", "Administration"))

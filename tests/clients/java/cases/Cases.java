@@ -75,6 +75,12 @@ public class Cases {
     static Properties common(String... settings) {
         Properties p = new Properties();
         p.put("bootstrap.servers", bootstrap);
+        // What every client of the run has besides, as a login: name=value in each line.
+        String more = System.getenv("CLIENT_SETTINGS");
+        for (String line : more == null ? new String[0] : more.split("\n")) {
+            int equals = line.indexOf('=');
+            p.put(line.substring(0, equals), line.substring(equals + 1));
+        }
         for (int i = 0; i + 1 < settings.length; i += 2) p.put(settings[i], settings[i + 1]);
         return p;
     }
