@@ -252,27 +252,6 @@ void segment_walk_close(segment_walk *w)
     free(w->block);
 }
 
-/* Walks from a position to the batch that ends at or behind the offset. *astray: the walk began behind it. */
-static bool locate_from(segment *s, uint64_t start, int64_t offset, uint64_t limit, uint64_t *at, batch_header *h,
-                        bool *found, bool *astray, diag *d)
-{
-    segment_walk w;
-    bool first = true;
-    *found = *astray = false;
-    if (!segment_walk_open(&w, s, start, limit, s->base, LOCATE_BLOCK, d)) return false;
-    int rc;
-    while ((rc = segment_walk_next(&w, h, d)) == 1) {
-        if (first && h->base_offset > offset) *astray = true;
-        first = false;
-        if (batch_last_offset(h) < offset) continue;
-        *at = w.at - (uint64_t)batch_size(h);
-        *found = true;
-        break;
-    }
-    segment_walk_close(&w);
-    return rc >= 0;
-}
-
 bool segment_locate(segment *s, int64_t offset, uint64_t limit, uint64_t *at, batch_header *h, bool *found, diag *d)
 {
     index_entry e;
@@ -280,14 +259,18 @@ bool segment_locate(segment *s, int64_t offset, uint64_t limit, uint64_t *at, ba
     if (limit == 0) return true;
     if (!segment_index_floor(&s->offsets, INDEX_BY_OFFSET, offset - s->base, &e, found, d)) return false;
     uint64_t start = *found && (uint64_t)e.value < limit ? (uint64_t)e.value : 0;
-    bool astray;
-    if (start > 0) {
-        /* An index is a hint that may be spoiled: where it leads to nothing, or behind the offset, it is not followed. */
-        diag own = {0};
-        bool ok = locate_from(s, start, offset, limit, at, h, found, &astray, &own);
-        if (ok && *found && !astray) return true;
+    *found = false;
+    segment_walk w;
+    if (!segment_walk_open(&w, s, start, limit, s->base, LOCATE_BLOCK, d)) return false;
+    int rc;
+    while ((rc = segment_walk_next(&w, h, d)) == 1) {
+        if (batch_last_offset(h) < offset) continue;
+        *at = w.at - (uint64_t)batch_size(h);
+        *found = true;
+        break;
     }
-    return locate_from(s, 0, offset, limit, at, h, found, &astray, d);
+    segment_walk_close(&w);
+    return rc >= 0;
 }
 
 bool segment_max_time(segment *s, int64_t *time, diag *d)
