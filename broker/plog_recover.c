@@ -104,7 +104,7 @@ static bool drop_empty(recovery *r, diag *d)
     bool ok = true;
     for (int i = 0; i < r->n; i++) {
         segment *s = r->s[i];
-        if (ok && i + 1 < r->n && s->size == 0 && s->base > r->log->point.index_base) {
+        if (ok && i + 1 < r->n && s->size == 0) {
             ok = segment_unlink(s, d);
             if (ok) {
                 segment_unref(s);
