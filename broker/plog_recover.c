@@ -94,28 +94,39 @@ static bool drop_leftovers(recovery *r, diag *d)
     return ok;
 }
 
+static bool drop_segment(recovery *r, int i, diag *d)
+{
+    if (!segment_unlink(r->s[i], d)) return false;
+    segment_unref(r->s[i]);
+    r->log->folder_dirty = true;
+    memmove(r->s + i, r->s + i + 1, (size_t)(r->n - i - 1) * sizeof *r->s);
+    r->n--;
+    return true;
+}
+
 /*
- * An empty file in front of another segment is what a roll left that failed half-way: the segment before it may reach
- * beyond its name. Where a power loss has emptied it, the gap shows when the next one is met.
+ * A roll that failed half-way leaves an empty file, and the segment before it goes on beyond its name. Below the index
+ * point every empty file is one; above it those are whose name the scan has passed (drop_passed).
  */
 static bool drop_empty(recovery *r, diag *d)
 {
-    int kept = 0;
-    bool ok = true;
-    for (int i = 0; i < r->n; i++) {
-        segment *s = r->s[i];
-        if (ok && i + 1 < r->n && s->size == 0) {
-            ok = segment_unlink(s, d);
-            if (ok) {
-                segment_unref(s);
-                r->log->folder_dirty = true;
-                continue;
-            }
-        }
-        r->s[kept++] = s;
+    const plog_point *p = &r->log->point;
+    for (int i = 0; i < r->n;) {
+        const segment *s = r->s[i];
+        bool left_over = i > 0 && s->size == 0 && s->base < p->index_point && s->base != p->index_base;
+        if (!left_over) i++;
+        else if (!drop_segment(r, i, d)) return false;
     }
-    r->n = kept;
-    return ok;
+    return true;
+}
+
+/* Empty files behind segment i, which was scanned up to r->next, that bear the name of an offset in it. */
+static bool drop_passed(recovery *r, int i, diag *d)
+{
+    while (i + 1 < r->n && r->s[i + 1]->size == 0 && r->s[i + 1]->base < r->next) {
+        if (!drop_segment(r, i + 1, d)) return false;
+    }
+    return true;
 }
 
 /* Takes a batch of the log into the producers; aborted transactions are noted when `note` is set. */
@@ -266,7 +277,7 @@ static bool scan_segment(recovery *r, int i, uint64_t at, bool *stop, diag *d)
     if (r->next < s->base) r->next = s->base;
     if (!rewind_segment(s, at, at > 0 ? r->next : s->base, d)) return false;
     if (file_bytes > at) r->changed = true;
-    if (!scan(r, s, &at, file_bytes, &bad, d)) return false;
+    if (!scan(r, s, &at, file_bytes, &bad, d) || !drop_passed(r, i, d)) return false;
     if (file_bytes > at || r->next > p->recovery) s->synced_size = UINT64_MAX;
     *stop = i + 1 == r->n;
     /* A segment that takes no more appends gets its last entries now; the last one with the next checkpoint. */
