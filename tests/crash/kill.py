@@ -23,6 +23,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import weir
 
 USERS, WINDOW_MS = 23, 1000
+# Event time begins an hour ago: what is older than a topic's retention is deleted as soon as the cleaner looks at it.
+FIRST_MS = int(time.time()) * 1000 - 3600 * 1000
 STATEMENTS = """
 CREATE STREAM EVENTS (id BIGINT, user_id INT, amount BIGINT, ts BIGINT)
   WITH (kafka_topic='events', partitions=3, value_format='JSON', timestamp='ts');
@@ -57,7 +59,7 @@ class Load(threading.Thread):
         while not self.ending:
             number = self.next_id
             event = {"id": number, "user_id": self.random.randrange(USERS), "amount": self.random.randrange(40),
-                     "ts": 1700000000000 + number}
+                     "ts": FIRST_MS + number}
             try:
                 self.producer.produce("events", value=json.dumps(event).encode(), partition=number % 3,
                                       on_delivery=lambda e, m, n=number: self.delivered(e, m, n))
