@@ -203,9 +203,24 @@ static bool load_numbers(sqlite *c, arena *a, store_state *out, diag *d)
 }
 
 /*
+ * SQLite removes the log at a clean close and syncs no folder. A log whose last transaction had failed would come back
+ * after a power loss, with that transaction: that there is none must be durable before anything is done because of it.
+ */
+static bool sync_absence(const sqlite_db *q, diag *d)
+{
+    buf folder = {0};
+    size_t n = q->path.n;
+    while (n > 0 && q->path.p[n - 1] != '/') n--;
+    buf_add_str(&folder, n > 1 ? str_of(q->path.p, n - 1) : n == 1 ? STR("/") : STR("."));
+    bool ok = fs_sync_dir_at(q->sys, buf_z(&folder), "state folder at the start", d);
+    buf_free(&folder);
+    return ok;
+}
+
+/*
  * What the last process left in the log may be in the page cache alone: it was killed before a sync, or the sync failed
  * and the kernel took the pages for clean. Before anything is done because of it, it is written again as it is, and
- * synced. After a clean close there is no log.
+ * synced.
  */
 static bool make_durable(const sqlite_db *q, diag *d)
 {
@@ -215,7 +230,7 @@ static bool make_durable(const sqlite_db *q, diag *d)
     diag missing = {0};
     if (!fs_open(q->sys, buf_z(&path), 0, &f, &missing)) {
         buf_free(&path);
-        if (missing.code == DIAG_NOT_FOUND) return true;
+        if (missing.code == DIAG_NOT_FOUND) return sync_absence(q, d);
         *d = missing;
         return false;
     }
