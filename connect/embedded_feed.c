@@ -239,17 +239,20 @@ static io_status read_part(feed *f, input *in, part *p, uint32_t max, io_batch *
 {
     int64_t before = p->position;
     uint32_t count = 0;
-    if (!p->in_batch && p->left == 0) {
-        io_status got = refill(f, in, p, d);
-        if (got != IO_OK) return got;
+    /* What is buffered may hold nothing more: the batch that the last read came to the end of. */
+    while (count == 0 && p->position == before) {
+        if (!p->in_batch && p->left == 0) {
+            io_status got = refill(f, in, p, d);
+            if (got != IO_OK) return got;
+        }
+        if (p->position >= p->limit) return IO_END;
+        while (count < max && p->position < p->limit) {
+            if (!p->in_batch && !next_batch(p, d)) break;
+            if (!take_records(in, p, max, &count, d)) break;
+            if (batch_codec_of(&p->iter.header) != CODEC_NONE && count > 0) break;
+        }
+        if (diag_is_set(d)) return IO_FAILED;
     }
-    while (count < max && p->position < p->limit) {
-        if (!p->in_batch && !next_batch(p, d)) break;
-        if (!take_records(in, p, max, &count, d)) break;
-        if (batch_codec_of(&p->iter.header) != CODEC_NONE && count > 0) break;
-    }
-    if (diag_is_set(d)) return IO_FAILED;
-    if (count == 0 && p->position == before) return p->position >= p->limit ? IO_END : IO_EMPTY;
     *out = (io_batch){.partition = broker_partition_index(p->partition),
                       .count = count,
                       .records = in->records,
