@@ -116,6 +116,29 @@ START_TEST(a_feed_reads_plain_and_compressed_batches_in_order)
 }
 END_TEST
 
+/* The buffer holds 256 KiB: a read may be cut where a batch and the buffered bytes end together. */
+START_TEST(a_read_that_ends_with_its_batch_is_followed_by_the_next)
+{
+    world w;
+    begin(&w);
+    diag d = {0};
+    broker_config_entry roll = {STR("segment.ms"), STR("1")};
+    ck_assert(broker_topic_create(w.b, STR("rolled"), 1, &roll, 1, &d));
+    for (int i = 0; i < 6; i++) {
+        put(&w, "rolled", 0, i * 4, 4, i % 2 ? CODEC_LZ4 : CODEC_NONE);
+        w.now.wall_ms += 10; /* each batch gets a segment of its own, and so a read of its own */
+    }
+    io_status last;
+    for (uint32_t max = 1; max <= 8; max++) {
+        io_feed *f = feed_of(&w, "rolled", 0, true, true);
+        ck_assert_str_eq(read_all(f, max, &last), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 ");
+        ck_assert_int_eq(last, IO_END);
+        embedded_feed_free(f);
+    }
+    end(&w);
+}
+END_TEST
+
 START_TEST(a_bounded_feed_ends_where_the_log_ended_at_its_start)
 {
     world w;
@@ -409,6 +432,7 @@ int main(void)
     TCase *c = tcase_create("embedded");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_feed_reads_plain_and_compressed_batches_in_order);
+    tcase_add_test(c, a_read_that_ends_with_its_batch_is_followed_by_the_next);
     tcase_add_test(c, a_bounded_feed_ends_where_the_log_ended_at_its_start);
     tcase_add_test(c, a_seek_goes_to_the_offset_and_refuses_one_behind_the_end);
     tcase_add_test(c, an_append_wakes_a_feed_until_it_is_freed);
