@@ -96,9 +96,13 @@ class Context:
         from suites import tools
         server = self.server()
         server.start()
-        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
-            tools.Tools(server).run("kafka-configs", "--entity-type", "users", "--entity-name", user, "--alter",
-                                    "--add-config", "%s=[password=%s]" % (mechanism, password))
+        try:
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                tools.Tools(server).run("kafka-configs", "--entity-type", "users", "--entity-name", user, "--alter",
+                                        "--add-config", "%s=[password=%s]" % (mechanism, password))
+        except BaseException:
+            server.kill()
+            raise
         server.stop()
         server.options += ["--set", "sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512"]
         return server
