@@ -12,11 +12,10 @@ enum { ITERATIONS_MIN = 4096, ITERATIONS_MAX = 16384, FAILED_DELAY_MS = 100 };
 /* ---- SaslHandshake ---------------------------------------------------------------------------------------------- */
 
 /* The mechanisms that are offered, in the order of the setting. */
-static int32_t offered(broker *b, arena *a, str *list, int32_t most)
+static int32_t offered(const broker_conn *c, str *list, int32_t most)
 {
-    str rest;
+    str rest = c->listener->mechanisms;
     int32_t n = 0;
-    if (!broker_config_value(b, STR("sasl.enabled.mechanisms"), a, &rest)) return 0;
     while (rest.n > 0 && n < most) {
         ptrdiff_t comma = str_find(rest, STR(","), 0);
         size_t end = comma < 0 ? rest.n : (size_t)comma;
@@ -31,20 +30,19 @@ api_outcome api_sasl_handshake(request *q)
     auth *x = q->c->login;
     str wanted = wire_str(&q->in), list[8];
     if (wire_failed(&q->in)) return API_MALFORMED;
-    int32_t n = offered(q->b, q->a, list, 8);
+    int32_t n = offered(q->c, list, 8);
     bool known = false;
     for (int32_t i = 0; i < n; i++) known = known || str_eq(list[i], wanted);
     kafka_error error = KAFKA_NONE;
-    if (!auth_wanted(q->b) || x->phase != AUTH_NONE)
+    if (!auth_may_begin(q->c))
         error = KAFKA_ILLEGAL_SASL_STATE;
     else if (!known)
         error = KAFKA_UNSUPPORTED_SASL_MECHANISM;
-    if (error == KAFKA_NONE) {
-        x->mechanism = scram_by_name(wanted);
-        x->phase = q->version == 0 ? AUTH_RAW : AUTH_CHOSEN;
-    } else if (auth_wanted(q->b)) {
-        q->close = x->phase != AUTH_DONE;
-    }
+    if (error == KAFKA_NONE)
+        auth_begin(q->c, scram_by_name(wanted), q->version == 0);
+    else
+        q->close = auth_wanted(q->c) && (x->phase != AUTH_DONE || error == KAFKA_UNSUPPORTED_SASL_MECHANISM);
+    if (error == KAFKA_ILLEGAL_SASL_STATE) n = 0;
     request_begin(q);
     wire_put_i16(&q->out, (int16_t)error);
     wire_put_len(&q->out, n);
@@ -56,12 +54,14 @@ api_outcome api_sasl_handshake(request *q)
 
 static void answer_login(request *q, kafka_error error, str message, str token)
 {
+    const auth *x = q->c->login;
+    bool done = error == KAFKA_NONE && x->phase == AUTH_DONE;
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i16(o, (int16_t)error);
     wire_put_nstr(o, message);
     wire_put_blob(o, token);
-    if (q->version >= 1) wire_put_i64(o, 0);
+    if (q->version >= 1) wire_put_i64(o, done ? x->lifetime_ms : 0);
     wire_put_tags(o);
 }
 
@@ -84,8 +84,8 @@ api_outcome api_sasl_authenticate(request *q)
     wire_tags(&q->in);
     if (wire_failed(&q->in)) return API_MALFORMED;
     const char *why = NULL;
-    if (!auth_wanted(q->b) || x->phase != AUTH_CHOSEN) {
-        q->close = auth_wanted(q->b) && x->phase != AUTH_DONE;
+    if (!auth_wanted(q->c) || (x->phase != AUTH_CHOSEN && x->phase != AUTH_MISMATCH)) {
+        q->close = auth_wanted(q->c) && x->phase != AUTH_DONE;
         answer_login(q, KAFKA_ILLEGAL_SASL_STATE,
                      STR("SaslAuthenticate request received without a SaslHandshake before it."), STR(""));
         return API_ANSWERED;
@@ -94,12 +94,10 @@ api_outcome api_sasl_authenticate(request *q)
         answer_login(q, KAFKA_NONE, WIRE_NULL, answer);
         return API_ANSWERED;
     }
-    const char *mechanism = scram_name(x->mechanism);
-    str text = arena_printf(q->a, "%s%s%s", why, mechanism ? " " : "", mechanism ? mechanism : "");
-    log_info("broker", "login from %s failed: %.*s", q->c->peer_host, STR_ARG(text));
+    log_info("broker", "login from %s failed: %s", q->c->peer_host, why);
     x->phase = AUTH_NONE;
     q->close = true;
-    answer_login(q, KAFKA_SASL_AUTHENTICATION_FAILED, text, STR(""));
+    answer_login(q, KAFKA_SASL_AUTHENTICATION_FAILED, str_z(why), STR(""));
     q->timer.fire = on_delayed;
     q->cancel = forget;
     broker_timer(q->b, &q->timer, FAILED_DELAY_MS);

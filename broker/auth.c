@@ -7,26 +7,49 @@
 #include "base/check.h"
 #include "base/log.h"
 
-enum { KEY_API_VERSIONS = 18, KEY_HANDSHAKE = 17, KEY_AUTHENTICATE = 36 };
+enum { KEY_API_VERSIONS = 18, KEY_HANDSHAKE = 17, KEY_AUTHENTICATE = 36, AGAIN_PAUSE_MS = 1000 };
 
 static const char wrong_password[] = "Authentication failed: Invalid username or password";
 static const char wrong_proof[] =
     "Authentication failed during authentication due to invalid credentials with SASL mechanism";
 
-static bool config_text(broker *b, const char *name, arena *a, str *out)
+bool auth_wanted(const broker_conn *c)
 {
-    return broker_config_value(b, str_z(name), a, out);
-}
-
-bool auth_wanted(broker *b)
-{
-    return b->sasl;
+    return c->listener->login;
 }
 
 bool auth_may(const broker_conn *c, int16_t key)
 {
-    if (!c->b->sasl || c->login->phase == AUTH_DONE || key == KEY_API_VERSIONS) return true;
-    return key == KEY_HANDSHAKE || key == KEY_AUTHENTICATE;
+    const auth *x = c->login;
+    if (!auth_wanted(c)) return true;
+    if (x->phase == AUTH_DONE) {
+        bool expired = x->lifetime_ms > 0 && c->b->now.mono_ms > x->expires_ms;
+        return !expired || (key == KEY_HANDSHAKE && auth_may_begin(c));
+    }
+    return key == KEY_API_VERSIONS || key == KEY_HANDSHAKE || key == KEY_AUTHENTICATE;
+}
+
+/* Logins again come a second apart at least (KIP-368), and only where a login ends at all. */
+bool auth_may_begin(const broker_conn *c)
+{
+    const auth *x = c->login;
+    if (x->phase != AUTH_DONE) return auth_wanted(c) && x->phase == AUTH_NONE;
+    return x->lifetime_ms > 0 && (!x->again || c->b->now.mono_ms - x->began_ms >= AGAIN_PAUSE_MS);
+}
+
+void auth_begin(broker_conn *c, scram_mechanism mechanism, bool raw)
+{
+    auth *x = c->login;
+    x->again = x->phase == AUTH_DONE;
+    x->before = x->mechanism;
+    x->began_ms = c->b->now.mono_ms;
+    bool other = x->again && mechanism != x->before;
+    if (x->a) arena_free(x->a);
+    x->a = NULL;
+    x->challenged = false;
+    OPENSSL_cleanse(&x->credential, sizeof x->credential);
+    x->phase = raw ? AUTH_RAW : other ? AUTH_MISMATCH : AUTH_CHOSEN;
+    x->mechanism = mechanism;
 }
 
 auth *auth_new(void)
@@ -97,18 +120,33 @@ static bool jaas_password(str jaas, str user, str *password)
 
 /* ---- logging in ------------------------------------------------------------------------------------------------ */
 
-static void logged_in(broker_conn *c, str user)
+static const char *mechanism_name(scram_mechanism m)
 {
-    c->login->phase = AUTH_DONE;
-    c->login->user = strndup(user.p, user.n);
-    check(c->login->user);
-    log_debug("broker", "%s logged in from %s", c->login->user, c->peer_host);
+    return m == SCRAM_UNKNOWN ? "PLAIN" : scram_name(m);
+}
+
+/* Who logs in again must be who logged in before. */
+static bool logged_in(broker_conn *c, str user, arena *a, const char **why)
+{
+    auth *x = c->login;
+    *why = arena_printf(a, "Cannot change principals during re-authentication from User.%s: User.%.*s",
+                        x->user ? x->user : "", STR_ARG(user)).p;
+    if (x->again && !str_eqz(user, x->user)) return false;
+    free(x->user);
+    x->user = strndup(user.p, user.n);
+    check(x->user);
+    x->phase = AUTH_DONE;
+    int64_t now = c->b->now.mono_ms;
+    x->lifetime_ms = c->listener->reauth_ms[x->mechanism];
+    x->expires_ms = x->lifetime_ms < INT64_MAX - now ? now + x->lifetime_ms : INT64_MAX;
+    log_debug("broker", "%s logged in from %s", x->user, c->peer_host);
+    return true;
 }
 
 /* [act for] NUL user NUL password */
 static bool plain_token(broker_conn *c, str token, arena *a, str *answer, const char **why)
 {
-    str part[3], jaas, password;
+    str part[3], password;
     size_t n = 0, from = 0;
     *answer = STR("");
     *why = wrong_password;
@@ -120,21 +158,19 @@ static bool plain_token(broker_conn *c, str token, arena *a, str *answer, const 
     }
     if (n != 3 || part[1].n == 0 || part[2].n == 0) return false;
     if (part[0].n > 0 && !str_eq(part[0], part[1])) return false;
-    if (!config_text(c->b, "sasl.jaas.config", a, &jaas) || !jaas_password(jaas, part[1], &password)) return false;
+    if (!jaas_password(c->listener->plain_users, part[1], &password)) return false;
     if (password.n != part[2].n || CRYPTO_memcmp(password.p, part[2].p, password.n) != 0) return false;
-    logged_in(c, part[1]);
-    return true;
+    return logged_in(c, part[1], a, why);
 }
 
 static bool scram_token(broker_conn *c, str token, arena *a, str *answer, const char **why)
 {
     auth *x = c->login;
     broker *b = c->b;
-    *why = wrong_proof;
+    *why = arena_printf(a, "%s %s", wrong_proof, scram_name(x->mechanism)).p;
     if (x->challenged) {
         if (!scram_final(&x->exchange, &x->credential, token, a, answer)) return false;
-        logged_in(c, x->exchange.user);
-        return true;
+        return logged_in(c, x->exchange.user, a, why);
     }
     if (!x->a) x->a = arena_new();
     if (!scram_first(&x->exchange, x->mechanism, token, x->a)) return false;
@@ -152,6 +188,12 @@ static bool scram_token(broker_conn *c, str token, arena *a, str *answer, const 
 
 bool auth_token(broker_conn *c, str token, arena *a, str *answer, const char **why)
 {
+    if (c->login->phase == AUTH_MISMATCH) {
+        *why = arena_printf(a, "SASL mechanism '%s' requested by client is not supported for re-authentication of "
+                               "mechanism '%s'", mechanism_name(c->login->mechanism),
+                            mechanism_name(c->login->before)).p;
+        return false;
+    }
     if (c->login->mechanism == SCRAM_UNKNOWN) return plain_token(c, token, a, answer, why);
     return scram_token(c, token, a, answer, why);
 }

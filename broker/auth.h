@@ -1,9 +1,10 @@
 /*
  * broker/auth.h - who a connection speaks for: SASL with PLAIN and SCRAM, and the users that may log in.
  *
- * Private to broker/. With sasl.enabled.mechanisms set, a connection is served nothing but ApiVersions and the login
- * until it has logged in. PLAIN's users are those of sasl.jaas.config (user_NAME="password"), SCRAM's are kept in the
- * metadata log. Connections belong to the loop thread; the users to meta_lock.
+ * Private to broker/. On a listener that asks for it, a connection is served nothing but ApiVersions and the login
+ * until it has logged in, and again when the time that a login is good for is over (KIP-368). PLAIN's users are those
+ * of sasl.jaas.config (user_NAME="password"), SCRAM's are kept in the metadata log. Connections belong to the loop
+ * thread; the users to meta_lock.
  */
 #ifndef BROKER_AUTH_H
 #define BROKER_AUTH_H
@@ -17,6 +18,7 @@ typedef enum auth_phase {
     AUTH_CHOSEN, /* a mechanism; tokens come in SaslAuthenticate */
     AUTH_RAW, /* a mechanism by SaslHandshake 0; tokens come as frames of their own */
     AUTH_DONE,
+    AUTH_MISMATCH, /* logging in again with another mechanism: the next token is answered with a refusal */
 } auth_phase;
 
 /* The login of one connection. */
@@ -27,7 +29,12 @@ typedef struct auth {
     scram_exchange exchange;
     scram_credential credential;
     arena *a; /* of the exchange */
-    char *user; /* once AUTH_DONE */
+    char *user; /* the principal's name: from AUTH_DONE on, or the subject of the client's certificate; NULL: unknown */
+    bool again; /* this login is not the connection's first */
+    scram_mechanism before; /* then: the mechanism of the one before */
+    int64_t began_ms; /* and when it began */
+    int64_t lifetime_ms; /* what the login is good for; 0: for ever */
+    int64_t expires_ms; /* when it ends */
 } auth;
 
 /* Credentials of a user. */
@@ -37,8 +44,12 @@ typedef struct scram_user {
     scram_credential credentials[3];
 } scram_user;
 
-/* Whether connections have to log in. */
-bool auth_wanted(broker *b);
+/* Whether the connection has to log in. */
+bool auth_wanted(const broker_conn *c);
+/* Whether a SaslHandshake may begin a login on the connection now: the first, or one again. */
+bool auth_may_begin(const broker_conn *c);
+/* Begins one by a mechanism that the listener offers; raw: tokens come as frames of their own. */
+void auth_begin(broker_conn *c, scram_mechanism mechanism, bool raw);
 /* Whether a request of this API may be served on the connection now. */
 bool auth_may(const broker_conn *c, int16_t key);
 /* The login of a new connection. */

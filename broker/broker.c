@@ -211,6 +211,17 @@ static bool set_fixed(broker *b, const broker_options *options, diag *d)
     return true;
 }
 
+/* What the configs say of logins, for connections that bring no listener with settings of its own. */
+static void set_listener(broker *b)
+{
+    const config_view v = {.fixed = &b->fixed};
+    b->listener.mechanisms = str_z(config_set_get(&b->fixed, config_broker_def(STR("sasl.enabled.mechanisms"))));
+    b->listener.plain_users = str_z(config_set_get(&b->fixed, config_broker_def(STR("sasl.jaas.config"))));
+    b->listener.login = b->listener.mechanisms.n > 0;
+    for (int i = 0; i < BROKER_MECHANISMS; i++)
+        b->listener.reauth_ms[i] = config_broker_i64(&v, "connections.max.reauth.ms");
+}
+
 /* Folders that no topic names: the topic was deleted and the stop came before its data was gone. */
 static bool remove_strays(broker *b, diag *d)
 {
@@ -245,8 +256,7 @@ static bool open_parts(broker *b, const broker_options *options, diag *d)
 {
     bool clean;
     if (!set_fixed(b, options, d) || !meta_open(b, &clean, d)) return false;
-    const char *mechanisms = config_set_get(&b->fixed, config_broker_def(STR("sasl.enabled.mechanisms")));
-    b->sasl = mechanisms && mechanisms[0];
+    set_listener(b);
     if (!b->cluster_id[0]) {
         if (options->cluster_id.n > 0 && options->cluster_id.n < sizeof b->cluster_id) {
             memcpy(b->cluster_id, options->cluster_id.p, options->cluster_id.n);

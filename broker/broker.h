@@ -145,16 +145,30 @@ void broker_clean_cancel(broker *b);
 
 /* ---- connections: loop thread -------------------------------------------------------------------------- */
 
+enum { BROKER_MECHANISMS = 3 }; /* PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 */
+
+/* What the connections of one listener have in common. It and its slices outlive them. */
+typedef struct broker_listener {
+    bool login; /* connections must log in by SASL before they are served */
+    str mechanisms; /* by which of these: names with commas between them */
+    str plain_users; /* PLAIN's users, as sasl.jaas.config writes them */
+    int64_t reauth_ms[BROKER_MECHANISMS]; /* how long a login is good for, by mechanism; 0: for ever (KIP-368) */
+} broker_listener;
+
 /* How a connection came in. Slices are copied. */
 typedef struct broker_conn_options {
     void *user; /* for broker_conn_user */
     str peer_host; /* the client's address as text, shown as "/1.2.3.4" in group members */
     str advertised_host; /* of the listener: what Metadata and FindCoordinator answer on this connection */
     int32_t advertised_port;
+    const broker_listener *listener; /* NULL: logins as the broker's configs say */
 } broker_conn_options;
 
 /* A new connection. */
 broker_conn *broker_conn_open(broker *b, const broker_conn_options *options);
+
+/* Says who is at the other end, when something below the protocol knows: the subject of a client's certificate. */
+void broker_conn_identify(broker_conn *c, str principal);
 
 /* Drops the connection with its parked requests and untaken responses. Responses taken before stay valid. */
 void broker_conn_close(broker_conn *c);

@@ -172,7 +172,8 @@ static bool run(request *q, const uint8_t *frame, size_t n)
         q->unsupported = true;
     }
     if (!auth_may(q->c, q->key)) {
-        log_info("broker", "closing a connection from %s that has not logged in", q->c->peer_host);
+        log_info("broker", "closing a connection from %s %s", q->c->peer_host,
+                 q->c->login->phase == AUTH_DONE ? "whose login has expired" : "that has not logged in");
         return false;
     }
     api_outcome outcome = q->api->handle(q);
@@ -306,9 +307,16 @@ broker_conn *broker_conn_open(broker *b, const broker_conn_options *options)
     c->peer_host = copy_text(options->peer_host);
     c->host = copy_text(options->advertised_host);
     c->port = options->advertised_port;
+    c->listener = options->listener ? options->listener : &b->listener;
     c->login = auth_new();
     b->conns++;
     return c;
+}
+
+void broker_conn_identify(broker_conn *c, str principal)
+{
+    free(c->login->user);
+    c->login->user = copy_text(principal);
 }
 
 void broker_conn_close(broker_conn *c)

@@ -107,7 +107,7 @@ struct broker {
     int64_t producer_next, producer_end; /* meta: the block in hand */
     int64_t internal_next; /* meta */
     map scram_users; /* meta; name -> scram_user of broker/auth.h */
-    bool sasl; /* connections have to log in; set at the start */
+    broker_listener listener; /* what holds for connections that name no listener; set at the start */
     map internal_producers; /* meta; 8 bytes of id -> internal_producer */
     rng random; /* meta */
 
@@ -190,6 +190,7 @@ struct broker_conn {
     size_t queued, bytes;
     bool must_close, active;
     broker_conn *active_next;
+    const broker_listener *listener;
     struct auth *login; /* broker/auth.h */
 };
 

@@ -105,7 +105,7 @@ void bench_begin(bench *t, int16_t key, int16_t version)
 
 static broker_conn *conn_of(bench *t, int i)
 {
-    broker_conn_options options = {t, STR("10.0.0.9"), STR("broker.test"), 9092};
+    broker_conn_options options = {t, STR("10.0.0.9"), STR("broker.test"), 9092, NULL};
     if (!t->conns[i]) t->conns[i] = broker_conn_open(t->b, &options);
     return t->conns[i];
 }

@@ -11,6 +11,7 @@
 #include "tests/support/broker/client.h"
 
 static bench t;
+static int64_t lifetime; /* of the login, as the last SaslAuthenticate told it */
 
 static void up(void)
 {
@@ -27,8 +28,8 @@ static int16_t handshake(int conn, int16_t version, const char *mechanism)
     wire_put_str(&t.out, str_z(mechanism));
     wire_in in = bench_call(&t, conn);
     int16_t error = wire_i16(&in);
-    ck_assert_int_eq(wire_len(&in, 1), 3);
-    ck_assert(str_eqz(wire_str(&in), "PLAIN"));
+    ck_assert_int_eq(wire_len(&in, 1), error == KAFKA_ILLEGAL_SASL_STATE ? 0 : 3);
+    ck_assert(error == KAFKA_ILLEGAL_SASL_STATE || str_eqz(wire_str(&in), "PLAIN"));
     return error;
 }
 
@@ -52,7 +53,8 @@ static int16_t token(int conn, int16_t version, str bytes, buf *answer)
     str given = wire_blob(&in);
     if (answer) buf_clear(answer);
     if (answer) buf_add_str(answer, given);
-    if (version >= 1) ck_assert_int_eq(wire_i64(&in), 0);
+    int64_t told = version >= 1 ? wire_i64(&in) : 0;
+    if (version >= 1) lifetime = told;
     wire_tags(&in);
     ck_assert(!wire_failed(&in) && reader_left(&in.r) == 0);
     return error;
@@ -76,9 +78,105 @@ START_TEST(nothing_is_served_before_the_login)
     bench_call(&t, 0);
     ck_assert_int_eq(handshake(0, 1, "PLAIN"), 0);
     ck_assert_int_eq(token(0, 2, STR("\0admin\0secret"), NULL), 0);
+    ck_assert_int_eq(lifetime, 0);
     ck_assert(served(0));
     ck_assert_int_eq(handshake(0, 1, "PLAIN"), KAFKA_ILLEGAL_SASL_STATE);
     ck_assert(served(0));
+    bench_close(&t);
+}
+END_TEST
+
+static void log_in(int conn)
+{
+    ck_assert_int_eq(handshake(conn, 1, "PLAIN"), 0);
+    ck_assert_int_eq(token(conn, 2, STR("\0admin\0secret"), NULL), 0);
+    ck_assert_int_eq(lifetime, 5000);
+    ck_assert(str_eqz(str_z(t.conns[conn]->login->user), "admin"));
+}
+
+START_TEST(a_login_that_ends_can_be_renewed)
+{
+    bench_config(&t, "connections.max.reauth.ms", "5000");
+    up();
+    log_in(0);
+    bench_wait(&t, 4000);
+    ck_assert(served(0));
+    log_in(0);
+    bench_wait(&t, 5000);
+    ck_assert(served(0));
+    /* Late, but the next thing that comes: good enough. */
+    bench_wait(&t, 1);
+    log_in(0);
+    ck_assert(served(0));
+    /* Twice within a second is refused, and does no harm. */
+    ck_assert_int_eq(handshake(0, 1, "PLAIN"), KAFKA_ILLEGAL_SASL_STATE);
+    ck_assert(served(0));
+    bench_wait(&t, 5001);
+    ck_assert(!served(0));
+    bench_hang_up(&t, 0);
+    /* The old handshake tells no lifetime, and its logins end all the same. */
+    ck_assert_int_eq(handshake(0, 1, "PLAIN"), 0);
+    ck_assert_int_eq(token(0, 0, STR("\0admin\0secret"), NULL), 0);
+    bench_wait(&t, 5001);
+    bench_begin(&t, 18, 0);
+    bench_send(&t, 0);
+    ck_assert(t.closed);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(whoever_logs_in_again_stays_who_he_was)
+{
+    bench_config(&t, "connections.max.reauth.ms", "5000");
+    up();
+    log_in(0);
+    ck_assert_int_eq(handshake(0, 1, "PLAIN"), 0);
+    ck_assert(!served(0));
+    bench_hang_up(&t, 0);
+    log_in(0);
+    ck_assert_int_eq(handshake(0, 1, "PLAIN"), 0);
+    ck_assert_int_eq(token(0, 2, STR("\0bob\0b"), NULL), KAFKA_SASL_AUTHENTICATION_FAILED);
+    bench_hang_up(&t, 0);
+    log_in(0);
+    ck_assert_int_eq(handshake(0, 1, "SCRAM-SHA-256"), 0);
+    ck_assert_int_eq(token(0, 2, STR("n,,n=admin,r=x"), NULL), KAFKA_SASL_AUTHENTICATION_FAILED);
+    bench_hang_up(&t, 0);
+    log_in(0);
+    ck_assert_int_eq(handshake(0, 1, "GSSAPI"), KAFKA_UNSUPPORTED_SASL_MECHANISM);
+    ck_assert(broker_conn_must_close(t.conns[0]));
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(a_listener_of_its_own_decides_who_logs_in)
+{
+    static const broker_listener open = {.login = false},
+                                 own = {.login = true,
+                                        .mechanisms = {"PLAIN", 5},
+                                        .plain_users = {"x user_eve=\"e\";", 15},
+                                        .reauth_ms = {5000}};
+    up();
+    broker_conn_options options = {.peer_host = STR("10.0.0.9"), .advertised_host = STR("a"), .listener = &open};
+    t.conns[0] = broker_conn_open(t.b, &options);
+    ck_assert(served(0));
+    ck_assert_ptr_null(t.conns[0]->login->user);
+    broker_conn_identify(t.conns[0], STR("CN=someone"));
+    ck_assert_str_eq(t.conns[0]->login->user, "CN=someone");
+    ck_assert_int_eq(handshake(0, 1, "PLAIN"), KAFKA_ILLEGAL_SASL_STATE);
+    ck_assert(served(0));
+    options.listener = &own;
+    t.conns[1] = broker_conn_open(t.b, &options);
+    ck_assert(!served(1));
+    bench_hang_up(&t, 1);
+    t.conns[1] = broker_conn_open(t.b, &options);
+    bench_begin(&t, 17, 1);
+    wire_put_str(&t.out, STR("PLAIN"));
+    wire_in in = bench_call(&t, 1);
+    ck_assert_int_eq(wire_i16(&in), 0);
+    ck_assert_int_eq(wire_len(&in, 1), 1);
+    ck_assert_int_eq(token(1, 2, STR("\0eve\0e"), NULL), 0);
+    ck_assert_int_eq(lifetime, 5000);
+    ck_assert(served(1));
     bench_close(&t);
 }
 END_TEST
@@ -322,6 +420,7 @@ START_TEST(malformed_scram_messages_are_refused)
 }
 END_TEST
 
-UNIT_MAIN("broker/sasl", nothing_is_served_before_the_login, plain_knows_its_users,
+UNIT_MAIN("broker/sasl", nothing_is_served_before_the_login, plain_knows_its_users, a_login_that_ends_can_be_renewed,
+          whoever_logs_in_again_stays_who_he_was, a_listener_of_its_own_decides_who_logs_in,
           tokens_of_the_old_handshake_come_bare, scram_users_log_in_also_after_restarts,
           credentials_are_checked_and_described, malformed_scram_messages_are_refused)
