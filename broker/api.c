@@ -47,6 +47,8 @@ static const api table[] = {
     {45, 0, 1, 0, 0, "AlterPartitionReassignments", api_alter_partition_reassignments},
     {46, 0, 0, 0, 0, "ListPartitionReassignments", api_list_partition_reassignments},
     {47, 0, 0, 0, NEVER, "OffsetDelete", api_offset_delete},
+    {48, 0, 1, 0, 1, "DescribeClientQuotas", api_describe_client_quotas},
+    {49, 0, 1, 0, 1, "AlterClientQuotas", api_alter_client_quotas},
     {50, 0, 0, 0, 0, "DescribeUserScramCredentials", api_describe_scram},
     {51, 0, 0, 0, 0, "AlterUserScramCredentials", api_alter_scram},
     {55, 0, 2, 0, 0, "DescribeQuorum", api_describe_quorum},
@@ -200,6 +202,7 @@ api_outcome api_versions(request *q)
         wire_put_len(o, (int32_t)ARRAY_LEN(table));
         for (size_t i = 0; i < ARRAY_LEN(table); i++) put_api(o, &table[i]);
     }
+    if (q->version >= 1) q->throttle_at = q->bytes.len;
     if (q->version >= 1) wire_put_i32(o, 0);
     if (q->version >= 3 && error == KAFKA_NONE)
         put_features(q);

@@ -80,6 +80,8 @@ api_outcome api_sasl_handshake(request *q);
 api_outcome api_sasl_authenticate(request *q);
 api_outcome api_describe_scram(request *q);
 api_outcome api_alter_scram(request *q);
+api_outcome api_describe_client_quotas(request *q);
+api_outcome api_alter_client_quotas(request *q);
 api_outcome api_elect_leaders(request *q);
 api_outcome api_alter_partition_reassignments(request *q);
 api_outcome api_list_partition_reassignments(request *q);

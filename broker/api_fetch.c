@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "broker/api.h"
 #include "broker/api_fetch.h"
+#include "broker/quota.h"
 
 typedef struct fetch_result {
     kafka_error error;
@@ -133,7 +134,7 @@ static void put_records(request *q, fetch_result *r)
     }
 }
 
-static void put_part(fetch *w, fetch_part *part, fetch_result *r)
+static void put_part(fetch *w, const fetch_part *part, fetch_result *r)
 {
     request *q = w->q;
     wire_out *o = &q->out;
@@ -154,9 +155,6 @@ static void put_part(fetch *w, fetch_part *part, fetch_result *r)
         wire_put_i64(o, r->diverging_end);
     }
     wire_put_tags(o);
-    part->sent_high = r->f.high_watermark;
-    part->sent_stable = r->f.last_stable;
-    part->sent_start = r->f.log_start;
 }
 
 static bool is_news(const fetch *w, const fetch_part *part, const fetch_result *r)
@@ -169,6 +167,36 @@ static bool is_news(const fetch *w, const fetch_part *part, const fetch_result *
 static bool same_topic(const fetch *w, const fetch_part *x, const fetch_part *y)
 {
     return w->q->version >= 13 ? memcmp(x->id, y->id, 16) == 0 : strcmp(x->name, y->name) == 0;
+}
+
+/* What the client is told now, and so need not be told again. */
+static void note_told(const fetch *w, const size_t *news, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fetch_part *part = w->parts[news[i]];
+        const plog_fetched *f = &w->results[news[i]].f;
+        part->sent_high = f->high_watermark;
+        part->sent_stable = f->last_stable;
+        part->sent_start = f->log_start;
+    }
+    /* Who got data goes to the end, so that a full answer does not starve the same partitions each time. */
+    if (!w->session) return;
+    for (size_t i = 0; i < w->n; i++) w->parts[i]->served = w->results[i].f.bytes > 0;
+    fetch_session_rotate(w->session);
+}
+
+/* An answer without partitions: an error, or nothing for a client that has to wait. */
+static void put_nothing(request *q, kafka_error error, int32_t session_id)
+{
+    request_begin(q);
+    wire_out *o = &q->out;
+    wire_put_i32(o, 0);
+    if (q->version >= 7) {
+        wire_put_i16(o, (int16_t)error);
+        wire_put_i32(o, session_id);
+    }
+    wire_put_len(o, 0);
+    wire_put_tags(o);
 }
 
 static void answer(fetch *w)
@@ -202,10 +230,12 @@ static void answer(fetch *w)
         wire_put_tags(o);
     }
     wire_put_tags(o);
-    /* Who got data goes to the end, so that a full answer does not starve the same partitions each time. */
-    if (w->session) {
-        for (size_t i = 0; i < w->n; i++) w->parts[i]->served = w->results[i].f.bytes > 0;
-        fetch_session_rotate(w->session);
+    if (quota_charge_fetch(q, request_size(q))) {
+        /* A session that begins is not kept: the client asks for one again. */
+        if (w->session && !w->incremental) fetch_session_forget(q->b, w->session);
+        put_nothing(q, KAFKA_NONE, w->incremental ? fetch_session_id(w->session) : 0);
+    } else {
+        note_told(w, news, count);
     }
     let_go(w);
 }
@@ -279,20 +309,6 @@ void api_fetch_retry(request *q, bool final)
 
 /* ---- the request --------------------------------------------------------------------------------------- */
 
-static api_outcome answer_error(request *q, kafka_error error)
-{
-    request_begin(q);
-    wire_out *o = &q->out;
-    wire_put_i32(o, 0);
-    if (q->version >= 7) {
-        wire_put_i16(o, (int16_t)error);
-        wire_put_i32(o, 0);
-    }
-    wire_put_len(o, 0);
-    wire_put_tags(o);
-    return API_ANSWERED;
-}
-
 static fetch_request *decode(request *q)
 {
     wire_in *in = &q->in;
@@ -351,8 +367,12 @@ api_outcome api_fetch(request *q)
     broker *b = q->b;
     fetch *w = ARENA_NEW(q->a, fetch);
     kafka_error error = fetch_session_find(b, q, f, &w->session, &w->incremental);
-    if (error != KAFKA_NONE) return answer_error(q, error);
-    int64_t limit = broker_i64(b, "fetch.max.bytes");
+    if (error != KAFKA_NONE) {
+        put_nothing(q, error, 0);
+        return API_ANSWERED;
+    }
+    int64_t limit = broker_i64(b, "fetch.max.bytes"), quota = quota_fetch_max(q);
+    if (quota < limit) limit = quota;
     w->q = q;
     w->max_wait_ms = f->max_wait_ms;
     w->max_bytes = f->max_bytes < limit ? f->max_bytes : (int32_t)limit;

@@ -50,6 +50,8 @@ fetch_part **fetch_session_parts(fetch_session *s, arena *a, size_t *n);
 int32_t fetch_session_id(const fetch_session *s);
 /* Moves the partitions marked as served to the end. */
 void fetch_session_rotate(fetch_session *s);
+/* The client is not told of the session, which it asked for with this request: it goes. */
+void fetch_session_forget(broker *b, fetch_session *s);
 /* Gives the reference of q back. */
 void fetch_session_leave(fetch_session *s, const request *q);
 

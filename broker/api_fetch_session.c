@@ -230,6 +230,11 @@ void fetch_session_rotate(fetch_session *s)
     free(next);
 }
 
+void fetch_session_forget(broker *b, fetch_session *s)
+{
+    drop(b->sessions, s);
+}
+
 void fetch_session_leave(fetch_session *s, const request *q)
 {
     if (s->busy == q) s->busy = NULL;

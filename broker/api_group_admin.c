@@ -226,6 +226,7 @@ static void answer_offsets(offset_removal *r, kafka_error error)
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i16(o, (int16_t)error);
+    r->q->throttle_at = r->q->bytes.len;
     wire_put_i32(o, 0);
     wire_put_len(o, error == KAFKA_NONE ? r->topics_len : 0);
     for (int32_t i = 0; i < r->topics_len && error == KAFKA_NONE; i++) {

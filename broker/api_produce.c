@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/quota.h"
 #include "broker/txn.h"
 
 typedef struct produce produce;
@@ -42,6 +43,8 @@ struct produce {
     produce_topic *topics;
     int waiting;
     int64_t producer_id; /* of the first transactional batch; -1 */
+    bool timed; /* the check elsewhere is to say how long it took */
+    int64_t check_ns;
     bool adding; /* partitions are being added to the transaction; false again: it is done */
 };
 
@@ -227,6 +230,7 @@ static bool answer(produce *w)
         }
         wire_put_tags(o);
     }
+    q->throttle_at = q->bytes.len;
     wire_put_i32(o, 0);
     wire_put_tags(o);
     if (w->acks == 0) q->close = failed;
@@ -371,13 +375,16 @@ static bool proceed(produce *w)
 static void check_all(broker_work *work)
 {
     produce *w = container_of(work, produce, work);
+    int64_t began_ns = w->timed ? w->q->b->hooks->clock_ns(w->q->b->hooks->user) : 0;
     EACH_PARTITION(w, t, pp) check_batch(w, pp);
+    if (w->timed) w->check_ns = w->q->b->hooks->clock_ns(w->q->b->hooks->user) - began_ns;
 }
 
 static void on_checked(broker_work *work, broker_time now)
 {
     produce *w = container_of(work, produce, work);
     w->q->checking = false;
+    w->q->spent_ns += w->check_ns;
     /* Produce requests behind this one may be appended now. */
     request_progress(w->q);
     if (proceed(w)) request_done(w->q, answer(w));
@@ -396,6 +403,7 @@ static api_outcome check_elsewhere(produce *w)
     }
     if (w->transactional_id.p) w->transactional_id = arena_str(q->a, w->transactional_id);
     q->checking = true;
+    w->timed = q->began_ns > 0;
     w->work = (broker_work){check_all, on_checked};
     q->b->hooks->work(q->b->hooks->user, &w->work);
     return API_PARKED;
@@ -409,6 +417,8 @@ api_outcome api_produce(request *q)
     w->now_ms = q->b->now.wall_ms;
     w->producer_id = -1;
     if (!decode(q, w)) return API_MALFORMED;
+    /* Before the answer, as what follows on the connection is appended without waiting for it. */
+    quota_charge(q, QUOTA_PRODUCE, (double)q->frame_len);
     kafka_error error = check_request(w);
     bool heavy = false;
     EACH_PARTITION(w, t, pp)

@@ -1,6 +1,10 @@
 /* Making and removing topics: CreateTopics, DeleteTopics, CreatePartitions. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/quota.h"
+
+/* From these versions on a client that is over its quota is refused; before, it only has to wait (KIP-599). */
+enum { CREATE_STRICT = 6, DELETE_STRICT = 5, GROW_STRICT = 3 };
 
 /* ---- CreateTopics -------------------------------------------------------------------------------------- */
 
@@ -58,6 +62,26 @@ static kafka_error fail(diag *d, kafka_error error, const char *text)
     return error;
 }
 
+/* Whether so many partitions may be made or deleted now, once it is known that nothing else is wrong. */
+static kafka_error admit(request *q, int32_t partitions, int16_t strict_from, diag *d)
+{
+    if (quota_admit(q, partitions, q->version >= strict_from)) return KAFKA_NONE;
+    return fail(d, KAFKA_THROTTLING_QUOTA_EXCEEDED, "The client is over its controller_mutation_rate.");
+}
+
+/* Makes a topic of which only what topic_create looks at can be wrong. */
+static kafka_error create_admitted(request *q, topic_spec *spec, uint8_t id[16], diag *d)
+{
+    bool validate_only = spec->validate_only;
+    if (!quota_on(q->b, QUOTA_MUTATION)) return topic_create(q->b, spec, id, d);
+    spec->validate_only = true;
+    kafka_error error = topic_create(q->b, spec, id, d);
+    int32_t partitions = spec->partitions == -1 ? (int32_t)broker_i64(q->b, "num.partitions") : spec->partitions;
+    if (error == KAFKA_NONE) error = admit(q, partitions, CREATE_STRICT, d);
+    spec->validate_only = validate_only;
+    return error == KAFKA_NONE && !validate_only ? topic_create(q->b, spec, id, d) : error;
+}
+
 static kafka_error create(request *q, new_topic *t, bool validate_only, diag *d)
 {
     if (t->twice) return fail(d, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
@@ -90,7 +114,7 @@ static kafka_error create(request *q, new_topic *t, bool validate_only, diag *d)
         .validate_only = validate_only,
     };
     if (str_eqz(t->name, TOPIC_OFFSETS) || str_eqz(t->name, TOPIC_TXNS)) spec.internal = true;
-    return topic_create(q->b, &spec, t->id, d);
+    return create_admitted(q, &spec, t->id, d);
 }
 
 /* The settings that the topic has, or would have. */
@@ -197,12 +221,14 @@ static void delete_one(request *q, doomed *t)
         /* The answer names the topic in both ways; what it was is gone once it is deleted. */
         pthread_mutex_lock(&b->meta_lock);
         const topic *found = t->name.p ? topic_find(b, t->name) : topic_find_id(b, t->id);
+        int32_t partitions = found ? found->partitions_len : 0;
         if (found) {
             memcpy(t->id, found->id, 16);
             t->name = arena_str(q->a, str_z(found->name));
         }
         pthread_mutex_unlock(&b->meta_lock);
-        error = topic_delete(b, t->name, t->id, &d);
+        if (partitions > 0) error = admit(q, partitions, DELETE_STRICT, &d);
+        if (error == KAFKA_NONE) error = topic_delete(b, t->name, t->id, &d);
     }
     wire_out *o = &q->out;
     if (q->version >= 6)
@@ -280,6 +306,11 @@ static kafka_error grow(request *q, const growing *g, bool validate_only, diag *
                  "not this broker.",
                  g->count - have, g->assigned);
         return KAFKA_INVALID_REPLICA_ASSIGNMENT;
+    }
+    if (quota_on(b, QUOTA_MUTATION)) {
+        kafka_error error = topic_grow(b, g->name, g->count, true, d);
+        if (error == KAFKA_NONE) error = admit(q, g->count - have, GROW_STRICT, d);
+        if (error != KAFKA_NONE) return error;
     }
     return topic_grow(b, g->name, g->count, validate_only, d);
 }

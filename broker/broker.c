@@ -8,6 +8,7 @@
 #include "broker/broker_core.h"
 #include "broker/group.h"
 #include "broker/meta.h"
+#include "broker/quota.h"
 #include "broker/txn.h"
 
 enum { OPEN_FILES_MAX = 512, INTERNAL_PARTITIONS_MAX = 100000 };
@@ -193,6 +194,7 @@ static void look_for_expired(delay_timer *t)
     broker *b = container_of(t, broker, expiry_timer);
     groups_expire(b);
     txns_expire(b);
+    quotas_expire(b);
     int64_t interval = broker_i64(b, "offsets.retention.check.interval.ms");
     broker_timer(b, t, interval < EXPIRY_LOOK_MS ? interval : EXPIRY_LOOK_MS);
 }
@@ -268,6 +270,7 @@ static bool open_parts(broker *b, const broker_options *options, diag *d)
     /* What follows an unclean stop may contradict what clients saw before it; the epoch tells them (KIP-101). */
     if (!clean) b->leader_epoch++;
     if (!meta_write_epoch(b, b->leader_epoch, false, d)) return false;
+    quotas_configure(b);
     return remove_strays(b, d) && groups_load(b, d) && txns_load(b, d);
 }
 
@@ -290,6 +293,7 @@ broker *broker_open(fs *files, str data_dir, const broker_options *options, cons
     b->groups = groups_new();
     b->txns = txns_new();
     b->sessions = fetch_sessions_new();
+    b->quotas = quotas_new();
     b->expiry_timer.fire = look_for_expired;
     broker_timer(b, &b->expiry_timer, EXPIRY_LOOK_MS);
     b->open = open_parts(b, options, d);
@@ -341,6 +345,7 @@ void broker_close(broker *b)
     groups_free(b);
     txns_free(b);
     fetch_sessions_free(b->sessions);
+    quotas_free(b->quotas);
     free_lists(b);
     int32_t epoch = b->leader_epoch;
     free_topics(b);

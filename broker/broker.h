@@ -77,7 +77,10 @@ typedef struct broker_work {
  */
 typedef struct broker_hooks {
     void *user;
-    /* A response can be taken from the connection, or it must be closed (broker_conn_must_close). NULL is allowed. */
+    /*
+     * A response can be taken from the connection, it must be closed (broker_conn_must_close), or it wants input again.
+     * NULL is allowed.
+     */
     void (*conn_ready)(void *user, broker_conn *c);
     /*
      * Have broker_partition_sync run on another thread and then broker_sync_done on the loop thread. At most one is
@@ -90,6 +93,11 @@ typedef struct broker_hooks {
      * way. NULL: the loop thread does such work itself.
      */
     void (*work)(void *user, broker_work *w);
+    /*
+     * From any thread: a monotonic time in nanoseconds, never 0; asked for only while the time that requests take is
+     * limited (request_percentage). NULL: it is not limited.
+     */
+    int64_t (*clock_ns)(void *user);
     /*
      * From any thread: have broker_run called on the loop thread soon. Not repeated until broker_run ran.
      * NULL is allowed.
@@ -164,7 +172,7 @@ typedef struct broker_conn_options {
     const broker_listener *listener; /* NULL: logins as the broker's configs say */
 } broker_conn_options;
 
-/* A new connection. */
+/* A new connection, at the time that the broker was told last. */
 broker_conn *broker_conn_open(broker *b, const broker_conn_options *options);
 
 /* Says who is at the other end, when something below the protocol knows: the subject of a client's certificate. */
@@ -184,7 +192,10 @@ void *broker_conn_user(const broker_conn *c);
  */
 bool broker_conn_request(broker_conn *c, uint8_t *frame, size_t n, broker_time now);
 
-/* false while so much waits on this connection (requests and bytes) that the server should stop reading it. */
+/*
+ * false while the server should stop reading the connection: so much waits on it (requests and bytes), or its client is
+ * over a quota and muted (hooks.conn_ready says when it ends).
+ */
 bool broker_conn_wants_input(const broker_conn *c);
 
 /* true when the connection must be closed once the responses that can be taken are sent (acks=0 errors, bad bytes). */

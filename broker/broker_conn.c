@@ -6,6 +6,7 @@
 #include "broker/api.h"
 #include "broker/auth.h"
 #include "broker/broker_core.h"
+#include "broker/quota.h"
 
 /*
  * A client that pipelines more than this waits until answers went out; librdkafka sends Produce up to
@@ -131,7 +132,7 @@ static void request_free(request *q)
     free(q);
 }
 
-static void activate(broker_conn *c)
+void conn_activate(broker_conn *c)
 {
     if (c->active) return;
     c->active = true;
@@ -142,18 +143,19 @@ static void activate(broker_conn *c)
 void request_done(request *q, bool silent)
 {
     check(q->state == REQUEST_PARKED || q->state == REQUEST_QUEUED);
+    if (q->b->quotas_on || q->throttle_ms > 0) quota_finish(q, silent);
     q->state = silent ? REQUEST_SILENT : REQUEST_DONE;
     q->cancel = NULL;
     delay_cancel(&q->b->timers, &q->timer);
     if (q->c)
-        activate(q->c);
+        conn_activate(q->c);
     else
         request_free(q);
 }
 
 void request_progress(request *q)
 {
-    if (q->c) activate(q->c);
+    if (q->c) conn_activate(q->c);
 }
 
 /* Reads the header and runs the handler. false: the connection is to be closed. */
@@ -176,7 +178,10 @@ static bool run(request *q, const uint8_t *frame, size_t n)
                  q->c->login->phase == AUTH_DONE ? "whose login has expired" : "that has not logged in");
         return false;
     }
+    q->began_ns = quota_clock(q->b);
     api_outcome outcome = q->api->handle(q);
+    if (q->began_ns > 0) q->spent_ns += quota_clock(q->b) - q->began_ns;
+    q->began_ns = 0;
     if (outcome == API_MALFORMED) {
         log_debug("broker", "malformed %s v%d", q->api->name, q->version);
         return false;
@@ -192,6 +197,7 @@ static bool run(request *q, const uint8_t *frame, size_t n)
 /* What may run while an earlier request of the connection is unanswered: Produce behind Produce, nothing else. */
 static bool may_run(const broker_conn *c, const request *q)
 {
+    if (quota_mutes(c)) return false;
     for (const request *before = c->head; before != q; before = before->next) {
         if (before->state == REQUEST_DONE || before->state == REQUEST_SILENT) continue;
         if (before->state == REQUEST_QUEUED || before->key != 0 || q->key != 0 || before->checking) return false;
@@ -218,7 +224,7 @@ static void fail_conn(broker_conn *c, request *q)
     unlink_request(c, q);
     request_free(q);
     c->must_close = true;
-    activate(c);
+    conn_activate(c);
 }
 
 bool broker_conn_request(broker_conn *c, uint8_t *frame, size_t n, broker_time now)
@@ -280,9 +286,9 @@ void broker_settle(broker *b)
             c->active = false;
             advance(c);
             /* conn_ready runs while the connection cannot go away: nothing here closes one. */
-            if (b->hooks->conn_ready && (c->must_close || (c->head && c->head->state == REQUEST_DONE))) {
-                b->hooks->conn_ready(b->hooks->user, c);
-            }
+            bool ready = c->must_close || c->unmuted || (c->head && c->head->state == REQUEST_DONE);
+            c->unmuted = false;
+            if (b->hooks->conn_ready && ready) b->hooks->conn_ready(b->hooks->user, c);
             more = true;
         }
         if (!more) more = broker_run_inline_syncs(b);
@@ -310,6 +316,7 @@ broker_conn *broker_conn_open(broker *b, const broker_conn_options *options)
     c->listener = options->listener ? options->listener : &b->listener;
     c->login = auth_new();
     b->conns++;
+    quota_connected(c);
     return c;
 }
 
@@ -340,6 +347,7 @@ void broker_conn_close(broker_conn *c)
         *at = c->active_next;
         break;
     }
+    delay_cancel(&b->timers, &c->unmute);
     b->conns--;
     auth_free(c->login);
     free(c->peer_host);
@@ -354,7 +362,7 @@ void *broker_conn_user(const broker_conn *c)
 
 bool broker_conn_wants_input(const broker_conn *c)
 {
-    return !c->must_close && c->queued < CONN_REQUESTS_MAX && c->bytes < CONN_BYTES_MAX;
+    return !c->must_close && !quota_mutes(c) && c->queued < CONN_REQUESTS_MAX && c->bytes < CONN_BYTES_MAX;
 }
 
 bool broker_conn_must_close(const broker_conn *c)

@@ -88,6 +88,7 @@ struct groups;
 struct txns;
 struct fetch_sessions;
 struct meta_log;
+struct quotas;
 
 struct broker {
     fs *fs;
@@ -132,6 +133,8 @@ struct broker {
     struct groups *groups; /* loop */
     struct txns *txns; /* loop */
     struct fetch_sessions *sessions; /* loop */
+    struct quotas *quotas; /* loop; broker/quota.h */
+    uint32_t quotas_on; /* loop: bit k: somebody has a quota of quota_kind k */
     atomic_size_t responses; /* taken or not, not freed yet */
 };
 
@@ -171,6 +174,10 @@ typedef struct request {
     bool close; /* the connection is closed after this one */
     bool checking; /* Produce: its batches are being checked elsewhere and not appended yet */
     bool unsupported; /* ApiVersions in a version that does not exist */
+    bool timed; /* its time is charged to its client's quota already */
+    int32_t throttle_ms; /* what the client is told to wait */
+    size_t throttle_at; /* where the answer says so, when not at its begin; 0: there */
+    int64_t began_ns, spent_ns; /* when the handler began, and what it took before; with a quota on time only */
     buf bytes;
     wire_out out;
     response_cut *cuts;
@@ -192,6 +199,9 @@ struct broker_conn {
     broker_conn *active_next;
     const broker_listener *listener;
     struct auth *login; /* broker/auth.h */
+    delay_timer unmute; /* set: nothing is read from the connection, nor served, until then (broker/quota.h) */
+    bool unmuted; /* the server has not been told yet */
+    bool refused; /* to be closed when it is unmuted */
 };
 
 /* ---- broker_partition.c -------------------------------------------------------------------------------- */
@@ -290,6 +300,8 @@ void request_add_extent(request *q, plog_extent e);
 void request_done(request *q, bool silent);
 /* What waits behind a request may have become runnable. */
 void request_progress(request *q);
+/* Has what waits on the connection looked at again, at the end of the entry point. */
+void conn_activate(broker_conn *c);
 /* Bytes written so far, extents included. */
 size_t request_size(const request *q);
 /* Runs everything that became runnable: touched partitions, inline syncs, connections' next requests. */

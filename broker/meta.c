@@ -26,6 +26,7 @@ enum {
     META_PRODUCERS = 8,
     META_INTERNAL = 9,
     META_SCRAM = 10,
+    META_QUOTAS = 11,
 };
 
 enum { META_FRAME = 8, META_RECORD_MAX = 16 << 20, META_REWRITE_BYTES = 1 << 20 };
@@ -222,6 +223,17 @@ bool meta_write_scram(broker *b, str user, scram_mechanism m, const scram_creden
     return append(b, &out, d);
 }
 
+bool meta_write_quotas(broker *b, const quota_change *changes, size_t n, diag *d)
+{
+    buf out = {0};
+    size_t at = frame_begin(&out, META_QUOTAS);
+    quota_write(&out, changes, n);
+    frame_end(&out, at);
+    if (out.len <= META_RECORD_MAX) return append(b, &out, d);
+    buf_free(&out);
+    return diag_set(d, DIAG_LIMIT, "more changes of quotas than one record can hold");
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 static str get_text(reader *r)
@@ -341,6 +353,7 @@ static bool load_record(broker *b, reader *r, bool *clean)
         *clean = read_u8(r) != 0;
         return !r->failed && b->leader_epoch >= 0 && b->leader_epoch < INT32_MAX;
     case META_SCRAM: return load_scram(b, r);
+    case META_QUOTAS: return quota_read(b, r);
     case META_TOPIC: return load_topic(b, r);
     case META_TOPIC_DELETED:
     case META_PARTITIONS:
@@ -406,6 +419,12 @@ static void snapshot(broker *b, buf *out, bool clean)
     if (b->internal_next > 0) put_number(out, META_INTERNAL, b->internal_next);
     if (b->dynamic.len) put_broker_configs(out, false, &b->dynamic);
     if (b->fallback.len) put_broker_configs(out, true, &b->fallback);
+    const quota_limits *limits;
+    for (size_t it = 0; quota_next(b, &it, &limits);) {
+        size_t at = frame_begin(out, META_QUOTAS);
+        quota_write_limits(out, limits);
+        frame_end(out, at);
+    }
     void *value;
     for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);) {
         topic *t = value;

@@ -10,6 +10,7 @@
 #define BROKER_META_H
 
 #include "broker/auth.h"
+#include "broker/quota.h"
 
 typedef struct meta_log meta_log;
 
@@ -42,6 +43,8 @@ bool meta_write_broker_configs(broker *b, bool defaults, const config_set *confi
 bool meta_write_producers(broker *b, int64_t next, diag *d);
 /* A user's credential; NULL takes it away. */
 bool meta_write_scram(broker *b, str user, scram_mechanism m, const scram_credential *c, diag *d);
+/* Changes of quotas, all or none of them. DIAG_LIMIT: too many for one record. */
+bool meta_write_quotas(broker *b, const quota_change *changes, size_t n, diag *d);
 /* See meta_write_producers. */
 bool meta_write_internal(broker *b, int64_t next, diag *d);
 

@@ -46,7 +46,8 @@ static const char *const passed_prefixes[] = {"ksql.",       "auto.",   "commit.
                                               "log.",        "num.",    "message.", "group.",       "offsets.",
                                               "transaction", "socket.", "state.",   "compression.", "connections.",
                                               "max.",        "min.",    "delete.",  "unclean.",    "replication.",
-                                              "default.",    "fetch.",  "producer.", "sasl."};
+                                              "default.",    "fetch.",  "producer.", "sasl.",
+                                              "quota.",      "controller.quota."};
 
 struct config {
     map values; /* name -> heap copy, only what was set */

@@ -97,6 +97,11 @@ static void on_work(void *user, broker_work *w)
     pool_post(k->works, &job->mail);
 }
 
+static int64_t on_clock(void *user)
+{
+    return clock_mono_ns();
+}
+
 static void run_broker(mail *m)
 {
     kafka *k = container_of(m, kafka, run);
@@ -230,7 +235,7 @@ static bool open_broker(kafka *k, const kafka_options *o, diag *d)
 static bool open_all(kafka *k, const kafka_options *o, diag *d)
 {
     k->hooks = (broker_hooks){.user = k, .conn_ready = on_conn_ready, .sync = on_sync, .work = on_work,
-                              .wake = on_wake};
+                              .wake = on_wake, .clock_ns = on_clock};
     k->syncs = pool_new("weir-sync", o->sync_threads, d);
     k->works = k->syncs ? pool_new("weir-check", 1, d) : NULL;
     if (!k->works || !loop_init(&k->loop, "weir-kafka", d)) return false;

@@ -69,6 +69,8 @@ void kafka_conn_new(kafka *k, int fd, const char *peer)
                                    .peer_host = str_z(peer),
                                    .advertised_host = str_z(k->advertised.host),
                                    .advertised_port = k->advertised.port};
+    /* Connections of an address may be limited: the broker has to know the time. */
+    broker_run(k->broker, kafka_now());
     c->bc = broker_conn_open(k->broker, &options);
     c->next = k->conns;
     if (k->conns) k->conns->prev = c;

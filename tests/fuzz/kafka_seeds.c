@@ -56,6 +56,8 @@ static const body bodies[] = {
     {45, "i=1000 B:1-=1 [ s=t [ i=0 { i=1 } ] ]"},
     {46, "i=1000 [ s=t { i=0 } ]"},
     {47, "s=g [ s=t [ i=0 ] ]"},
+    {48, "[ s=user b=0 n=ANONYMOUS ] B=0"},
+    {49, "[ [ s=user n=ANONYMOUS ] [ s=producer_byte_rate q=4652218415073722368 B=0 ] ] B=0"},
     {50, "[ s=user ]"},
     {51, "[ s=user b=1 ] [ s=user b=1 i=4096 y=salt y=password ]"},
     {55, "[ s=__cluster_metadata [ i=0 ] ]"},
