@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "broker/api.h"
 #include "broker/auth.h"
+#include "broker/authz.h"
 #include "broker/broker_core.h"
 #include "broker/group.h"
 #include "broker/meta.h"
@@ -257,7 +258,7 @@ static bool remove_strays(broker *b, diag *d)
 static bool open_parts(broker *b, const broker_options *options, diag *d)
 {
     bool clean;
-    if (!set_fixed(b, options, d) || !meta_open(b, &clean, d)) return false;
+    if (!set_fixed(b, options, d) || !authz_open(b, d) || !meta_open(b, &clean, d)) return false;
     set_listener(b);
     if (!b->cluster_id[0]) {
         if (options->cluster_id.n > 0 && options->cluster_id.n < sizeof b->cluster_id) {
@@ -290,6 +291,7 @@ broker *broker_open(fs *files, str data_dir, const broker_options *options, cons
     check(pthread_mutex_init(&b->touched_lock, NULL) == 0);
     rng_seed(&b->random, options->seed);
     broker_enter(b, now);
+    b->acls = acls_new();
     b->groups = groups_new();
     b->txns = txns_new();
     b->sessions = fetch_sessions_new();
@@ -334,6 +336,8 @@ static void free_lists(broker *b)
     for (size_t it = 0; map_next(&b->internal_producers, &it, NULL, &value);) internal_free(value);
     map_free(&b->internal_producers);
     auth_users_free(b);
+    authz_close(b);
+    acls_free(b->acls);
 }
 
 void broker_close(broker *b)

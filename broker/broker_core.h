@@ -84,6 +84,8 @@ typedef struct internal_producer {
     int64_t started_ms;
 } internal_producer;
 
+struct acls;
+struct authorizer;
 struct groups;
 struct txns;
 struct fetch_sessions;
@@ -130,6 +132,8 @@ struct broker {
     delay_timer expiry_timer; /* loop: offsets and transactional ids */
     broker_conn *active; /* loop: connections whose first request may be done */
     size_t conns; /* loop */
+    struct acls *acls; /* loop; kept also while there is no authorizer */
+    struct authorizer *authorizer; /* loop; NULL: everyone may do everything */
     struct groups *groups; /* loop */
     struct txns *txns; /* loop */
     struct fetch_sessions *sessions; /* loop */

@@ -27,6 +27,7 @@ enum {
     META_INTERNAL = 9,
     META_SCRAM = 10,
     META_QUOTAS = 11,
+    META_ACLS = 12,
 };
 
 enum { META_FRAME = 8, META_RECORD_MAX = 16 << 20, META_REWRITE_BYTES = 1 << 20 };
@@ -109,6 +110,22 @@ static void put_scram(buf *out, str user, scram_mechanism m, const scram_credent
         put_text(out, str_of((const char *)c->salt, c->salt_len));
         buf_add(out, c->stored_key, scram_key_size(m));
         buf_add(out, c->server_key, scram_key_size(m));
+    }
+    frame_end(out, at);
+}
+
+/* Entries that come or go together. */
+static void put_acls(buf *out, const acl *list, size_t n, bool there)
+{
+    size_t at = frame_begin(out, META_ACLS);
+    write_u8(out, there);
+    write_i32(out, (int32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        const int8_t numbers[] = {list[i].resource, list[i].pattern, list[i].operation, list[i].permission};
+        buf_add(out, numbers, sizeof numbers);
+        put_text(out, list[i].name);
+        put_text(out, list[i].principal);
+        put_text(out, list[i].host);
     }
     frame_end(out, at);
 }
@@ -234,6 +251,15 @@ bool meta_write_quotas(broker *b, const quota_change *changes, size_t n, diag *d
     return diag_set(d, DIAG_LIMIT, "more changes of quotas than one record can hold");
 }
 
+bool meta_write_acls(broker *b, const acl *list, size_t n, bool there, diag *d)
+{
+    buf out = {0};
+    put_acls(&out, list, n, there);
+    if (out.len <= META_FRAME + META_RECORD_MAX) return append(b, &out, d);
+    buf_free(&out);
+    return diag_set(d, DIAG_LIMIT, "that many entries do not fit into one record of the metadata log");
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 static str get_text(reader *r)
@@ -336,6 +362,28 @@ static bool load_scram(broker *b, reader *r)
     return true;
 }
 
+static bool load_acls(broker *b, reader *r)
+{
+    bool there = read_u8(r) != 0;
+    int32_t n = read_i32(r);
+    for (int32_t i = 0; i < n && !r->failed; i++) {
+        acl x = {0};
+        x.resource = read_i8(r);
+        x.pattern = read_i8(r);
+        x.operation = read_i8(r);
+        x.permission = read_i8(r);
+        x.name = get_text(r);
+        x.principal = get_text(r);
+        x.host = get_text(r);
+        if (r->failed || !acl_is_concrete(&x)) return false;
+        if (there)
+            acls_add(b->acls, &x);
+        else
+            acls_remove(b->acls, &x);
+    }
+    return !r->failed && n >= 0;
+}
+
 static bool load_record(broker *b, reader *r, bool *clean)
 {
     uint8_t kind = read_u8(r);
@@ -354,6 +402,7 @@ static bool load_record(broker *b, reader *r, bool *clean)
         return !r->failed && b->leader_epoch >= 0 && b->leader_epoch < INT32_MAX;
     case META_SCRAM: return load_scram(b, r);
     case META_QUOTAS: return quota_read(b, r);
+    case META_ACLS: return load_acls(b, r);
     case META_TOPIC: return load_topic(b, r);
     case META_TOPIC_DELETED:
     case META_PARTITIONS:
@@ -435,6 +484,8 @@ static void snapshot(broker *b, buf *out, bool clean)
         for (int m = SCRAM_SHA_256; m <= SCRAM_SHA_512; m++)
             if (u->has[m]) put_scram(out, str_z(u->name), (scram_mechanism)m, &u->credentials[m]);
     }
+    acl entry;
+    for (acl_cursor at = {0}; acls_next(b->acls, NULL, &at, &entry);) put_acls(out, &entry, 1, true);
 }
 
 /* Writes the snapshot beside the log and puts it in the log's place; the old file is good until the rename is. */

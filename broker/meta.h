@@ -9,6 +9,7 @@
 #ifndef BROKER_META_H
 #define BROKER_META_H
 
+#include "broker/acl.h"
 #include "broker/auth.h"
 #include "broker/quota.h"
 
@@ -47,5 +48,7 @@ bool meta_write_scram(broker *b, str user, scram_mechanism m, const scram_creden
 bool meta_write_quotas(broker *b, const quota_change *changes, size_t n, diag *d);
 /* See meta_write_producers. */
 bool meta_write_internal(broker *b, int64_t next, diag *d);
+/* Access control entries that come (there) or go, all or none. DIAG_LIMIT: too many for one record. */
+bool meta_write_acls(broker *b, const acl *list, size_t n, bool there, diag *d);
 
 #endif

@@ -47,7 +47,7 @@ static const char *const passed_prefixes[] = {"ksql.",       "auto.",   "commit.
                                               "transaction", "socket.", "state.",   "compression.", "connections.",
                                               "max.",        "min.",    "delete.",  "unclean.",    "replication.",
                                               "default.",    "fetch.",  "producer.", "sasl.",
-                                              "quota.",      "controller.quota."};
+                                              "quota.",      "controller.quota.", "authorizer.", "super.",  "allow."};
 
 struct config {
     map values; /* name -> heap copy, only what was set */
