@@ -27,7 +27,7 @@ static const struct {
 } excused[] = {
     {"broker/plog_", "tests/unit/broker/test_plog_power.c takes out each sync of a log"},
     {"sqlite journal", "until a new database is in WAL mode there is nothing in it that a journal could bring back"},
-    {"state folder at the start", "tests/unit/state/test_sqlite_db.c takes it out: it matters after a sync that failed"},
+    {"state folder at the start", "tests/unit/state/test_sqlite_db.c takes it out: it matters after a failed sync"},
     {"metadata folder", "the topics' folder is made beside it and synced before the start is complete"},
     {NULL, NULL},
 };

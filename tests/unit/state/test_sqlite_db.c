@@ -455,7 +455,8 @@ static int changes_of_mind(unsigned calls, uint64_t n, const char *ignored, bool
 
 START_TEST(what_a_start_found_holds_through_a_power_loss)
 {
-    static const unsigned calls[] = {FS_SIM_READ, FS_SIM_WRITE, FS_SIM_SYNC, FS_SIM_OPEN, FS_SIM_NAMES, FS_SIM_TRUNCATE};
+    static const unsigned calls[] = {FS_SIM_READ, FS_SIM_WRITE, FS_SIM_SYNC,
+                                     FS_SIM_OPEN, FS_SIM_NAMES, FS_SIM_TRUNCATE};
     int without = 0;
     for (size_t c = 0; c < sizeof calls / sizeof calls[0]; c++) {
         bool failed = true;
