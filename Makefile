@@ -113,6 +113,7 @@ unit-$(1): $(filter $(O)/unit/$(1)/%,$(UNIT_PROGRAMS))
 	$(Q)tests/unit/run $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call unit_rules,$(f))))
+$(O)/unit/broker/test_every_api: $(O)/obj/tests/fuzz/kafka_requests.o
 
 .PHONY: check-unit
 check-unit: $(UNIT_PROGRAMS) ## run the unit tests (unit-FOLDER for one folder)

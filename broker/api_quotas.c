@@ -175,8 +175,7 @@ static kafka_error check_entity(request *q, alteration *x)
     bool client = e->has[QUOTA_USER] || e->has[QUOTA_CLIENT];
     if (!client && !e->has[QUOTA_IP]) return fail(&x->why, KAFKA_INVALID_REQUEST, STR("The entity is empty."));
     if (client && e->has[QUOTA_IP]) {
-        return fail(&x->why, KAFKA_INVALID_REQUEST,
-                    STR("An address is no entity together with a user or client id."));
+        return fail(&x->why, KAFKA_INVALID_REQUEST, STR("An address is no entity together with a user or client id."));
     }
     char text[INET6_ADDRSTRLEN];
     struct in6_addr address;
@@ -196,8 +195,9 @@ static kafka_error check_value(request *q, alteration *x, const operation *op, q
     if (kind == QUOTA_KINDS || (kind == QUOTA_CONNECTION) != x->entity.has[QUOTA_IP])
         return fail(&x->why, KAFKA_INVALID_REQUEST, STR("The entity can have no quota of that name."));
     const char *name = quota_kind_names[kind];
-    double most = kind == QUOTA_CONNECTION ? INT32_MAX
-                  : kind == QUOTA_PRODUCE || kind == QUOTA_FETCH ? (double)INT64_MAX : INFINITY;
+    double most = kind == QUOTA_CONNECTION                       ? INT32_MAX
+                  : kind == QUOTA_PRODUCE || kind == QUOTA_FETCH ? (double)INT64_MAX
+                                                                 : INFINITY;
     if (!(op->value > 0))
         return fail(&x->why, KAFKA_INVALID_REQUEST, arena_printf(q->a, "%s must be greater than 0.", name));
     if (op->value > most) return fail(&x->why, KAFKA_INVALID_REQUEST, arena_printf(q->a, "%s is too large.", name));

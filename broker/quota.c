@@ -273,7 +273,7 @@ static meter *meter_of(broker *b, quota_kind kind, str first, str second, double
 static const struct {
     uint8_t user, client;
 } levels[] = {
-    {PART_NAMED, PART_NAMED},   {PART_NAMED, PART_DEFAULT},   {PART_NAMED, PART_ABSENT},   {PART_DEFAULT, PART_NAMED},
+    {PART_NAMED, PART_NAMED},     {PART_NAMED, PART_DEFAULT},  {PART_NAMED, PART_ABSENT}, {PART_DEFAULT, PART_NAMED},
     {PART_DEFAULT, PART_DEFAULT}, {PART_DEFAULT, PART_ABSENT}, {PART_ABSENT, PART_NAMED}, {PART_ABSENT, PART_DEFAULT},
 };
 
@@ -406,12 +406,24 @@ enum { NO_THROTTLE_TIME = INT16_MAX, KEY_WRITE_TXN_MARKERS = 27 };
 /* First versions whose answer begins with the time to wait, where that is not the first one that is served. */
 static const struct {
     int16_t key, version;
-} begins[] = {{0, NO_THROTTLE_TIME},  {2, 2},  {3, 3},
-              {8, 3},                 {9, 3},  {10, 1},
-              {11, 2},                {12, 1}, {13, 1},
-              {14, 1},                {15, 1}, {16, 1},
-              {17, NO_THROTTLE_TIME}, {18, NO_THROTTLE_TIME}, {27, NO_THROTTLE_TIME},
-              {36, NO_THROTTLE_TIME}, {47, NO_THROTTLE_TIME}, {55, NO_THROTTLE_TIME}};
+} begins[] = {{0, NO_THROTTLE_TIME},
+              {2, 2},
+              {3, 3},
+              {8, 3},
+              {9, 3},
+              {10, 1},
+              {11, 2},
+              {12, 1},
+              {13, 1},
+              {14, 1},
+              {15, 1},
+              {16, 1},
+              {17, NO_THROTTLE_TIME},
+              {18, NO_THROTTLE_TIME},
+              {27, NO_THROTTLE_TIME},
+              {36, NO_THROTTLE_TIME},
+              {47, NO_THROTTLE_TIME},
+              {55, NO_THROTTLE_TIME}};
 
 /* Where the time to wait stands in the answer, 0: nowhere. */
 static size_t throttle_place(const request *q)

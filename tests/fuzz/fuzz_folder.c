@@ -11,7 +11,7 @@
 #include "base/hash.h"
 #include "broker/api.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/kafka_seeds.h"
+#include "tests/fuzz/kafka_requests.h"
 
 enum { MEND = 1, FILES_MAX = 8, META_FRAME = 8, META_TOPIC = 3, TOPIC_NAME_AT = 17 };
 

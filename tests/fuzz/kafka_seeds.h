@@ -1,7 +1,7 @@
 /*
  * tests/fuzz/kafka_seeds.h - inputs of fuzz_broker: valid requests of every API and version, alone and in scenes.
  *
- * One thread. Requests are written from a table of their fields, after the message definitions of Apache Kafka.
+ * One thread.
  */
 #ifndef TESTS_FUZZ_KAFKA_SEEDS_H
 #define TESTS_FUZZ_KAFKA_SEEDS_H
@@ -18,12 +18,6 @@ enum {
     KAFKA_OP_START = 14, /* a restart, a kill or a power loss */
     KAFKA_OP_CLEAN = 15,
 };
-
-/*
- * Appends a whole request frame without its length; `fields` NULL: a valid request of this API, else its body's fields
- * as the table in kafka_seeds.c writes them.
- */
-void kafka_make_request(buf *frame, int16_t key, int16_t version, const char *fields);
 
 /* Makes all inputs. */
 void kafka_make_seeds(fuzz_out *out);

@@ -98,7 +98,7 @@ void bench_begin(bench *t, int16_t key, int16_t version)
     write_i16(&t->request, version);
     write_i32(&t->request, ++t->correlation);
     wire_out classic = {&t->request, false};
-    wire_put_nstr(&classic, STR("tester"));
+    wire_put_nstr(&classic, t->client_id ? str_z(t->client_id) : STR("tester"));
     t->out = (wire_out){&t->request, t->flexible};
     wire_put_tags(&t->out);
 }

@@ -31,6 +31,7 @@ typedef struct bench {
     broker_config_entry configs[16];
     size_t configs_len;
     uint64_t seed;
+    const char *client_id; /* NULL: "tester" */
 } bench;
 
 /* Opens a broker on an empty disk. Configs may be added with bench_config before. */
