@@ -143,6 +143,14 @@ def configs_of_clients(t):
     contains(t.run("kafka-configs", *entity, "--describe"), "producer_byte_rate=1048576", "consumer_byte_rate=2048")
     t.run("kafka-configs", *entity, "--alter", "--delete-config", "producer_byte_rate,consumer_byte_rate")
     assert "producer_byte_rate" not in t.run("kafka-configs", *entity, "--describe")
+    for entity, config in ((("users", "--entity-default"), "request_percentage=12.5"),
+                           (("users", "--entity-name", "ann", "--entity-type", "clients", "--entity-default"),
+                            "controller_mutation_rate=0.5"), (("ips", "--entity-name", "127.0.0.9"), "connection_creation_rate=100")):
+        t.run("kafka-configs", "--entity-type", *entity, "--alter", "--add-config", config)
+        contains(t.run("kafka-configs", "--entity-type", *entity, "--describe"), re.escape(config))
+        t.run("kafka-configs", "--entity-type", *entity, "--alter", "--delete-config", config.split("=")[0])
+    contains(t.run("kafka-configs", "--entity-type", "clients", "--entity-name", "one", "--alter", "--add-config",
+                   "producer_byte_rate=0", fails=True), "InvalidRequest")
 
 
 def configs_of_users(t):
