@@ -1,11 +1,12 @@
 """What the client suites share: the cache, toolchains, servers, and the running of shards.
 
-A suite is a module of tests/clients/suites. It has TOOLS (the programs that it needs), install(cache) (brings the clients
-into a folder of the cache; does nothing when they are there) and shards(), a list of Shard. A shard takes at most nine
-minutes; its work is a function that is given a Context and yields (test, error text or None). A test that prints for itself
+A suite is a module of tests/clients/suites. It has TOOLS (the programs that it needs, or paths of files), install(cache)
+(brings the clients into a folder of the cache; does nothing when they are there) and shards(), a list of Shard. A shard
+takes at most nine minutes; its work is a function that is given a Context and yields (test, error text or None). A test that prints for itself
 writes lines "ok    NAME ..." and "FAIL  NAME: reason" (Context.program reads them).
 """
 import collections
+import fcntl
 import hashlib
 import os
 import shutil
@@ -32,7 +33,8 @@ def name(shard):
 
 
 def missing(tools):
-    return [tool for tool in tools if shutil.which(tool) is None]
+    """Those of the programs, or files given by their paths, that are not there."""
+    return [tool for tool in tools if not (os.path.exists(tool) if "/" in tool else shutil.which(tool))]
 
 
 def run(arguments, **more):
@@ -44,18 +46,22 @@ def run(arguments, **more):
 
 
 def installed(folder, key, make):
-    """Calls make(folder) unless the folder was made for the same key (text naming what is in it) before."""
-    stamp = os.path.join(folder, ".weir-installed")
+    """The folder that make() fills, unless it did before: one for each key, text that names what is in it.
+
+    Checkouts of different versions use the cache at the same time, hence a folder for each key, and the lock.
+    """
     digest = hashlib.sha256(key.encode()).hexdigest()
-    if os.path.exists(stamp):
-        with open(stamp) as f:
-            if f.read() == digest:
-                return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
-    make(folder)
-    with open(stamp, "w") as f:
-        f.write(digest)
+    folder += "-" + digest[:12]
+    stamp = os.path.join(folder, ".weir-installed")
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(folder + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(stamp):
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            make(folder)
+            with open(stamp, "w") as f:
+                f.write(digest)
     return folder
 
 

@@ -1,20 +1,25 @@
 """librdkafka's own test suite, of the version in @confluentinc/kafka-javascript 1.10.1 (2.15.1), against our server.
 
 Modes: classic groups; the idempotent producer everywhere (-P); the consumer group protocol. A part is a list of tests that
-fits into a shard; what upstream marks as a known issue is left out, local tests (without a broker) too.
+fits into a shard; local tests (without a broker) are left out.
 """
 import os
 import re
-import shutil
 import subprocess
 
 import frame
 from suites import tools
 
-TOOLS = ["gcc", "g++", "make", "npm", "node"] + tools.TOOLS
+# Without RapidJSON some tests skip themselves.
+TOOLS = ["gcc", "g++", "make", "npm", "node", "/usr/include/rapidjson/schema.h"] + tools.TOOLS
 PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
 # What the tests believe that they talk to; 4.2 would turn on those of share groups, which the server does not advertise.
 KAFKA_VERSION = "4.1.0"
+# Parts of tests that want something special: no topics made by their use, or a login.
+SPECIAL = {"noautocreate": ["-s", "noautocreate"], "login": []}
+# What these two try besides is for share groups and OAUTHBEARER.
+LOGIN = {"0135_sasl_credentials": ["do_test:"],
+         "0142_reauthentication": ["do_test_consumer", "do_test_producer", "do_test_txn_producer", "do_test_reauth_failure"]}
 MODES = {"classic": ([], {}), "idempotent": (["-P"], {}), "consumer": ([], {"TEST_CONSUMER_GROUP_PROTOCOL": "consumer"})}
 # First and last number of each part's tests; long ones stand alone.
 PARTS = ["0000-0010", "0011-0017", "0018-0028", "0029-0032", "0033-0037", "0038-0041", "0042-0044", "0045-0052", "0053-0067",
@@ -31,7 +36,8 @@ def folder():
         frame.run(["./configure", "--disable-curl", "--enable-devel", "--disable-debug-symbols"], cwd=into)
         frame.run(["make", "-j2", "libs"], cwd=into)
         frame.run(["make", "-j2", "-C", "tests", "build"], cwd=into)
-    return frame.installed(os.path.join(frame.CACHE, "librdkafka"), PACKAGE, make)
+        frame.run(["make", "-s", "-C", "tests/java", "KAFKA_PATH=" + tools.shims()], cwd=into)
+    return frame.installed(os.path.join(frame.CACHE, "librdkafka"), PACKAGE + " with RapidJSON and Java", make)
 
 
 def install(cache):
@@ -39,46 +45,78 @@ def install(cache):
     tools.install(cache)
 
 
-def numbers(part):
-    """The tests of a part that need a broker, as the suite's own table has them."""
+def wanted(part):
+    """The names of a part's tests that need a broker, as the suite's own table has them."""
     with open(os.path.join(folder(), "tests", "test.c")) as f:
         table = f.read().split("struct test tests[] = {")[1].split("\n};")[0]
+    names = []
+    for entry in re.split(r"\b_TEST\(", table)[1:]:
+        name, flags = re.match(r"(\w+),\s*([^,)]*)", entry).groups()
+        special = "noautocreate" if '.scenario = "noautocreate"' in entry else "login" if name in LOGIN else None
+        if "TEST_F_LOCAL" not in flags and (part == special if special or part in SPECIAL else in_part(part, name)):
+            names.append(name)
+    return names
+
+
+def in_part(part, name):
     first, last = part.split("-")
-    found = re.findall(r"_TEST\((\d{4})_\w+,\s*([^,)]*)", table)
-    return sorted({n for n, flags in found if first <= n <= last and "TEST_F_LOCAL" not in flags})
+    return first <= name[:4] <= last
+
+
+def told(output, name):
+    """None when the runner's output says that a test passed, else what it says of it."""
+    end = re.search(r"=== Test %s (\w+) ===" % name, output)
+    if end and end.group(1) == "PASSED":
+        return None
+    said = re.search(r'(?m)^### Test "%s\b.*\n.*' % name, output) or re.search(r"(?m)^\[%s\b.*SKIP.*" % name, output)
+    said = said or re.search(r"(?m)^\| %s .*" % name, output)
+    return said.group(0)[:400] if said else "without a result"
+
+
+def set_up(context, part):
+    """A server and the settings of its clients."""
+    if part == "login":
+        server = context.scram_server("tester", "tester-password")
+        server.options += ["--set", "connections.max.reauth.ms=6000"]
+        return server, {"security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256", "sasl.username": "tester",
+                        "sasl.password": "tester-password"}
+    return context.server(auto_create_topics_enable="false" if part == "noautocreate" else "true"), {}
+
+
+def run(context, part, names, more, arguments):
+    """Runs a part's tests of these names against a fresh server; yields as a shard does."""
+    log = os.path.join(context.folder, "output%s.log" % more.get("SUBTESTS", "").strip(":"))
+    server, client = set_up(context, part)
+    with server, open(log, "wb") as output:
+        configuration = os.path.join(context.folder, "test.conf")
+        with open(configuration, "w") as f:
+            f.write("".join("%s=%s\n" % i for i in dict(client, **{"metadata.broker.list": server.bootstrap}).items()))
+        environment = dict(os.environ, TESTS=",".join(n[:4] for n in names), TEST_KAFKA_VERSION=KAFKA_VERSION,
+                           RDKAFKA_TEST_CONF=configuration, KAFKA_PATH=tools.shims(), BROKERS=server.bootstrap,
+                           LD_LIBRARY_PATH="%s/src:%s/src-cpp" % (folder(), folder()), **more)
+        context.finish(subprocess.Popen(["./test-runner", "-p3", "-L"] + arguments + SPECIAL.get(part, []), env=environment,
+                                        cwd=os.path.join(folder(), "tests"), stdout=output, stderr=subprocess.STDOUT,
+                                        start_new_session=True))
+    with open(log, errors="replace") as f:
+        output = re.sub(r"\033\[[0-9;]*m", "", f.read())
+    for name in names:
+        error = told(output, name)
+        yield name, error and "%s (see %s)" % (error, log)
 
 
 def work(mode, part):
     arguments, settings = MODES[mode]
 
     def tests(context):
-        home = os.path.join(context.folder, "home")
-        shutil.rmtree(home, ignore_errors=True)
-        os.makedirs(home)
-        wanted = numbers(part)
-        with context.server() as server:
-            with open(os.path.join(home, "test.conf"), "w") as f:
-                f.write("metadata.broker.list=%s\n" % server.bootstrap)
-            kafka = os.path.join(tools.shims())
-            environment = dict(os.environ, TESTS=",".join(wanted), TEST_KAFKA_VERSION=KAFKA_VERSION,
-                               LD_LIBRARY_PATH="%s/src:%s/src-cpp" % (folder(), folder()), KAFKA_PATH=kafka,
-                               BROKERS=server.bootstrap, **settings)
-            log = os.path.join(context.folder, "output.log")
-            with open(log, "wb") as output:
-                code = context.finish(subprocess.Popen(
-                    [os.path.join(folder(), "tests", "test-runner"), "-p3", "-L", "-K", "-Q"] + arguments, cwd=home,
-                    env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True))
-        with open(log, errors="replace") as f:
-            summary = re.sub(r"\033\[[0-9;]*m", "", f.read())
-        lines = re.findall(r"(?m)^\| (\d{4}_\w+) +\| +(\w+) \| +[\d.]+s \|(.*)$", summary)
-        if not lines:
-            yield "(the program)", "ended with %s and without a summary, see %s" % (code, log)
-        for test, state, more in lines:
-            # What a flag leaves out was not asked for; a test that skips itself has to be on the list.
-            if test[:4] in wanted and "negative test flags" not in more:
-                yield test, None if state == "PASSED" else "%s %s, see %s" % (state, more.strip(), log)
+        if part != "login":
+            yield from run(context, part, wanted(part), settings, arguments)
+            return
+        for name, subtests in LOGIN.items():
+            for subtest in subtests:
+                for _, error in run(context, part, [name], dict(settings, SUBTESTS=subtest), arguments):
+                    yield "%s/%s" % (name, subtest.strip(":")), error
     return tests
 
 
 def shards():
-    return [frame.Shard("librdkafka", mode, part, work(mode, part)) for mode in MODES for part in PARTS]
+    return [frame.Shard("librdkafka", mode, part, work(mode, part)) for mode in MODES for part in PARTS + list(SPECIAL)]

@@ -1,6 +1,6 @@
 """Apache Kafka's command line tools of the newest 4.x: shims over a class path, and what each says about our server.
 
-A shim is a shell script named as Kafka's own (kafka-topics.sh), also what librdkafka's suite calls.
+A shim is a shell script named as Kafka's own (kafka-topics.sh), also what librdkafka's suite calls; beside bin/ lies libs/.
 """
 import glob
 import json
@@ -55,7 +55,13 @@ def shims():
             with open(path, "w") as f:
                 f.write("#!/bin/sh\nexec java %s -cp '%s/*' %s \"$@\"\n" % (" ".join(java.JVM), jars, main))
             os.chmod(path, 0o755)
-    return frame.installed(os.path.join(frame.CACHE, "java", "shims"), repr(sorted(MAIN.items())) + jars + repr(java.JVM), make)
+        path = os.path.join(folder, "bin", "kafka-run-class.sh")
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\nexec java %s -cp \"$CLASSPATH:%s/*\" \"$@\"\n" % (" ".join(java.JVM), jars))
+        os.chmod(path, 0o755)
+        os.symlink(jars, os.path.join(folder, "libs"))
+    key = repr(sorted(MAIN.items())) + jars + repr(java.JVM) + "run-class"
+    return frame.installed(os.path.join(frame.CACHE, "java", "shims"), key, make)
 
 
 def install(cache):
