@@ -12,8 +12,10 @@
 
 static const config_info table[] = {
     {"listeners", CONFIG_ADDRESS, "127.0.0.1:8088", "Address of the HTTP APIs."},
-    {"kafka.listener", CONFIG_ADDRESS, "127.0.0.1:9092", "Address of the Kafka protocol."},
-    {"kafka.advertised.listener", CONFIG_TEXT, "", "HOST:PORT that Kafka clients are told; empty: the listener's."},
+    {"kafka.listeners", CONFIG_ADDRESSES, "127.0.0.1:9092",
+     "Addresses of the Kafka protocol: HOST:PORT, or a list of NAME://HOST:PORT."},
+    {"kafka.advertised.listeners", CONFIG_ADDRESSES, "",
+     "What clients of each are told: HOST:PORT, or a list of NAME://HOST:PORT; without it the listener's address."},
     {"ksql.service.id", CONFIG_TEXT, "default_", "Name of this server's query groups and internal topics."},
     {"ksql.logging.processing.rows.include", CONFIG_BOOL, "false",
      "Whether events of the processing log hold the record that failed."},
@@ -32,6 +34,22 @@ static const config_info table[] = {
     {"http.request.timeout.ms", CONFIG_INT, "30000", "Time for a request to arrive whole."},
     {"http.max.body.bytes", CONFIG_INT, "16777216", "Size of a request body."},
     {"http.stream.buffer.bytes", CONFIG_INT, "262144", "Rows kept for a slow reader of a push query."},
+    {"ssl.keystore.location", CONFIG_TEXT, "", "File with the server's key and certificates: PEM or PKCS12."},
+    {"ssl.keystore.type", CONFIG_TEXT, "", "PEM or PKCS12; without it the file's content tells."},
+    {"ssl.keystore.password", CONFIG_TEXT, "", "Password of a PKCS12 keystore."},
+    {"ssl.keystore.key", CONFIG_TEXT, "", "The private key itself in PEM form, instead of a file."},
+    {"ssl.keystore.certificate.chain", CONFIG_TEXT, "", "Its certificates in PEM form, the server's first."},
+    {"ssl.key.password", CONFIG_TEXT, "", "Password of an encrypted private key in PEM form."},
+    {"ssl.truststore.location", CONFIG_TEXT, "", "File with the CAs whose client certificates are taken."},
+    {"ssl.truststore.type", CONFIG_TEXT, "", "As ssl.keystore.type."},
+    {"ssl.truststore.password", CONFIG_TEXT, "", "Password of a PKCS12 truststore."},
+    {"ssl.truststore.certificates", CONFIG_TEXT, "", "Those CAs in PEM form, instead of a file."},
+    {"ssl.client.auth", CONFIG_TEXT, "none", "Whether Kafka clients show a certificate: none, requested or required."},
+    {"ssl.enabled.protocols", CONFIG_TEXT, "TLSv1.2,TLSv1.3", "Versions of TLS."},
+    {"ssl.cipher.suites", CONFIG_TEXT, "", "Cipher suites by their IANA names; without it OpenSSL's choice."},
+    {"ssl.principal.mapping.rules", CONFIG_TEXT, "DEFAULT",
+     "How a certificate's subject becomes the name of a principal, as in Kafka."},
+    {"ssl.endpoint.identification.algorithm", CONFIG_TEXT, "", "Accepted for tools; a server checks no host name."},
     {"worker.threads", CONFIG_INT, "0", "Threads that run queries; 0: one for each processor."},
     {"state.cache.bytes", CONFIG_INT, "268435456",
      "Memory for the state of all queries; what does not fit is read from their databases again."},
@@ -42,12 +60,22 @@ static const config_info table[] = {
 };
 
 /* Names that begin so belong to the broker or to sessions, which check them. */
-static const char *const passed_prefixes[] = {"ksql.",       "auto.",   "commit.",  "cache.",       "processing.",
-                                              "log.",        "num.",    "message.", "group.",       "offsets.",
-                                              "transaction", "socket.", "state.",   "compression.", "connections.",
-                                              "max.",        "min.",    "delete.",  "unclean.",    "replication.",
-                                              "default.",    "fetch.",  "producer.", "sasl.",
-                                              "quota.",      "controller.quota.", "authorizer.", "super.",  "allow."};
+static const char *const passed_prefixes[] = {"ksql.",       "auto.",        "commit.",
+                                              "cache.",      "processing.",  "log.",
+                                              "num.",        "message.",     "group.",
+                                              "offsets.",    "transaction",  "socket.",
+                                              "state.",      "compression.", "connections.",
+                                              "max.",        "min.",         "delete.",
+                                              "unclean.",    "replication.", "default.",
+                                              "fetch.",      "producer.",    "sasl.",
+                                              "listener.",   "quota.",       "controller.quota.",
+                                              "authorizer.", "super.",       "allow."};
+
+/* Names by which a setting can be called as well. */
+static const char *const aliases[][2] = {
+    {"kafka.listener", "kafka.listeners"},
+    {"kafka.advertised.listener", "kafka.advertised.listeners"},
+};
 
 struct config {
     map values; /* name -> heap copy, only what was set */
@@ -90,6 +118,24 @@ static bool passed_on(str name)
     return false;
 }
 
+static str real_name(str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
+        if (str_eqz(name, aliases[i][0])) return str_z(aliases[i][1]);
+    }
+    return name;
+}
+
+static bool check_addresses(str list, diag *d)
+{
+    str one, name;
+    while (net_next_address(&list, &name, &one)) {
+        net_address address;
+        if (!net_address_parse(one, &address, d)) return false;
+    }
+    return true;
+}
+
 static bool check_value(const config_info *info, str value, diag *d)
 {
     int64_t number;
@@ -102,6 +148,7 @@ static bool check_value(const config_info *info, str value, diag *d)
         if (str_eqz(value, "true") || str_eqz(value, "false")) return true;
         return diag_set(d, DIAG_INVALID, "'%s' takes true or false, not '%.*s'", info->name, STR_ARG(value));
     case CONFIG_ADDRESS: return net_address_parse(value, &address, d);
+    case CONFIG_ADDRESSES: return check_addresses(value, d);
     case CONFIG_TEXT: return true;
     }
     check_unreachable();
@@ -109,6 +156,7 @@ static bool check_value(const config_info *info, str value, diag *d)
 
 bool config_set(config *c, str name, str value, diag *d)
 {
+    name = real_name(name);
     const config_info *info = find(name);
     if (info && str_eqz(name, "listeners") && str_starts(value, STR("http://"))) {
         value = str_of(value.p + 7, value.n - 7); /* as ksqlDB writes it */
@@ -139,23 +187,49 @@ bool config_set_pair(config *c, str pair, diag *d)
                       str_trim(str_of(pair.p + equals + 1, pair.n - (size_t)equals - 1)), d);
 }
 
+static str next_line(str *text, int *number)
+{
+    ptrdiff_t eol = str_find(*text, STR("\n"), 0);
+    size_t n = eol < 0 ? text->n : (size_t)eol, step = eol < 0 ? n : n + 1;
+    str line = str_trim(str_of(text->p, n));
+    *text = str_of(text->p + step, text->n - step);
+    (*number)++;
+    return line;
+}
+
+/* Adds a line to a pair with its escapes resolved; true when it goes on in the next line. */
+static bool add_line(buf *pair, str line)
+{
+    static const char letters[] = "ntrf", meant[] = "\n\t\r\f";
+    for (size_t i = 0; i < line.n; i++) {
+        if (line.p[i] != '\\') {
+            buf_add_char(pair, line.p[i]);
+            continue;
+        }
+        if (++i == line.n) return true;
+        const char *letter = strchr(letters, line.p[i]);
+        buf_add_char(pair, letter && *letter ? meant[letter - letters] : line.p[i]);
+    }
+    return false;
+}
+
 static bool read_lines(config *c, const char *path, str text, diag *d)
 {
     int number = 0;
-    while (text.n > 0) {
-        ptrdiff_t eol = str_find(text, STR("\n"), 0);
-        size_t n = eol < 0 ? text.n : (size_t)eol;
-        str line = str_trim(str_of(text.p, n));
-        size_t step = eol < 0 ? n : n + 1;
-        text = str_of(text.p + step, text.n - step);
-        number++;
+    buf pair = {0};
+    diag why = {0};
+    bool good = true;
+    while (text.n > 0 && good) {
+        str line = next_line(&text, &number);
         if (line.n == 0 || line.p[0] == '#' || line.p[0] == '!') continue;
-        diag why = {0};
-        if (config_set_pair(c, line, &why)) continue;
-        diag_set(d, why.code, "%s:%d: %s", path, number, why.text);
-        return why.hint[0] ? diag_hint(d, "%s", why.hint) : false;
+        int first = number;
+        buf_clear(&pair);
+        while (add_line(&pair, line) && text.n > 0) line = next_line(&text, &number);
+        good = config_set_pair(c, buf_str(&pair), &why);
+        if (!good) diag_set(d, why.code, "%s:%d: %s", path, first, why.text);
     }
-    return true;
+    buf_free(&pair);
+    return good || (why.hint[0] ? diag_hint(d, "%s", why.hint) : false);
 }
 
 bool config_read(config *c, const char *path, diag *d)
@@ -181,6 +255,15 @@ str config_text(const config *c, const char *name)
     const config_info *info = find(str_z(name));
     check(info);
     return str_z(info->value);
+}
+
+bool config_get(const config *c, str name, str *value)
+{
+    const char *set = map_get(&c->values, name);
+    const config_info *info = set ? NULL : find(name);
+    if (!set && !info) return false;
+    *value = str_z(set ? set : info->value);
+    return true;
 }
 
 int64_t config_int(const config *c, const char *name)

@@ -12,7 +12,13 @@
 typedef struct config config;
 
 /* How a value reads. */
-typedef enum config_kind { CONFIG_TEXT, CONFIG_INT, CONFIG_BOOL, CONFIG_ADDRESS } config_kind;
+typedef enum config_kind {
+    CONFIG_TEXT,
+    CONFIG_INT,
+    CONFIG_BOOL,
+    CONFIG_ADDRESS, /* HOST:PORT */
+    CONFIG_ADDRESSES, /* any number of [NAME://]HOST:PORT with commas between them */
+} config_kind;
 
 /* One setting that exists. */
 typedef struct config_info {
@@ -37,13 +43,19 @@ bool config_set(config *c, str name, str value, diag *d);
 /* Reads "name=value". */
 bool config_set_pair(config *c, str pair, diag *d);
 
-/* Reads a properties file: a pair a line, '#' begins a comment. The error names file and line. */
+/*
+ * Reads a properties file as Java does: a pair a line, '#' begins a comment, a backslash at the end of a line goes on
+ * in the next one and elsewhere writes what cannot stand there itself (\n, \t, \\). The error names file and line.
+ */
 bool config_read(config *c, const char *path, diag *d);
 
 /* The value of a setting that is in the table. */
 str config_text(const config *c, const char *name);
 int64_t config_int(const config *c, const char *name);
 bool config_bool(const config *c, const char *name);
+
+/* The value of any setting, in the table or passed on; false when it has none. */
+bool config_get(const config *c, str name, str *value);
 
 /*
  * Settings of the Kafka side (names that broker/ knows) and session defaults (ksql.streams.*, auto.offset.reset, ...)

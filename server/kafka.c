@@ -1,16 +1,12 @@
 #include "server/kafka.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/cleaner.h"
 #include "server/kafka_internal.h"
-
-enum { SWEEP_MS = 5000, ACCEPTS_MAX = 64, ACCEPT_PAUSE_MS = 100 };
 
 broker_time kafka_now(void)
 {
@@ -143,41 +139,10 @@ static void on_prepare(uv_prepare_t *prepare)
     uv_timer_start(&k->deadline, on_deadline, in_ms > 0 ? (uint64_t)in_ms : 0, 0);
 }
 
-static void on_sweep(uv_timer_t *timer)
+void kafka_sweep(uv_timer_t *timer)
 {
     kafka *k = container_of(timer, kafka, sweep);
     kafka_conn_sweep(k, clock_mono_ns() / 1000000);
-}
-
-static void on_accept(uv_poll_t *poll, int status, int events);
-
-static void resume_accept(uv_timer_t *timer)
-{
-    kafka *k = container_of(timer, kafka, sweep);
-    k->accept_paused = false;
-    uv_poll_start(&k->accept_poll, UV_READABLE, on_accept);
-    uv_timer_start(&k->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
-}
-
-static void on_accept(uv_poll_t *poll, int status, int events)
-{
-    kafka *k = container_of(poll, kafka, accept_poll);
-    char peer[NET_HOST_MAX];
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
-        int fd = net_accept(k->fd, peer);
-        if (fd >= 0) {
-            kafka_conn_new(k, fd, peer);
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            /* The waiting client keeps the socket readable: without a pause this would spin. */
-            log_warn("kafka", "cannot accept a connection: %s", strerror(errno));
-            k->accept_paused = true;
-            uv_poll_stop(&k->accept_poll);
-            uv_timer_start(&k->sweep, resume_accept, ACCEPT_PAUSE_MS, 0);
-        }
-        if (errno != ECONNABORTED && errno != EINTR) return;
-    }
 }
 
 static void on_stopping(void *arg)
@@ -185,7 +150,7 @@ static void on_stopping(void *arg)
     kafka *k = arg;
     if (!k->broker) return; /* opening failed before there was anything to close */
     while (k->conns) kafka_conn_close(k->conns);
-    uv_close((uv_handle_t *)&k->accept_poll, NULL);
+    kafka_listeners_stop(k);
     uv_close((uv_handle_t *)&k->deadline, NULL);
     uv_close((uv_handle_t *)&k->sweep, NULL);
     uv_close((uv_handle_t *)&k->prepare, NULL);
@@ -212,7 +177,8 @@ static int64_t config_number(const kafka *k, str name, int64_t otherwise)
 /* Settings that are not sessions' (ksql. and the like) are the broker's, which refuses those that it does not know. */
 static bool is_broker_config(str name)
 {
-    static const char *const others[] = {"ksql.", "auto.offset", "commit.", "cache.", "processing.", "state."};
+    static const char *const others[] = {"ksql.",       "auto.offset", "commit.",       "cache.",
+                                         "processing.", "state.",      "listener.name."};
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         if (str_starts(name, str_z(others[i]))) return false;
     }
@@ -221,10 +187,13 @@ static bool is_broker_config(str name)
 
 static bool open_broker(kafka *k, const kafka_options *o, diag *d)
 {
-    broker_config_entry entries[128];
-    broker_options options = {.configs = entries, .node_id = 1, .seed = o->seed};
+    broker_config_entry entries[128] = {
+        {STR("listeners"), kafka_listeners_text(k, false, k->a)},
+        {STR("advertised.listeners"), kafka_listeners_text(k, true, k->a)},
+    };
+    broker_options options = {.configs = entries, .configs_len = 2, .node_id = 1, .seed = o->seed};
     str name, value;
-    for (size_t i = 0; o->config && config_passed_on(o->config, i, &name, &value); i++) {
+    for (size_t i = 0; config_passed_on(o->config, i, &name, &value); i++) {
         if (!is_broker_config(name) || options.configs_len == ARRAY_LEN(entries)) continue;
         entries[options.configs_len++] = (broker_config_entry){name, value};
     }
@@ -234,8 +203,12 @@ static bool open_broker(kafka *k, const kafka_options *o, diag *d)
 
 static bool open_all(kafka *k, const kafka_options *o, diag *d)
 {
-    k->hooks = (broker_hooks){.user = k, .conn_ready = on_conn_ready, .sync = on_sync, .work = on_work,
-                              .wake = on_wake, .clock_ns = on_clock};
+    k->hooks = (broker_hooks){.user = k,
+                              .conn_ready = on_conn_ready,
+                              .sync = on_sync,
+                              .work = on_work,
+                              .wake = on_wake,
+                              .clock_ns = on_clock};
     k->syncs = pool_new("weir-sync", o->sync_threads, d);
     k->works = k->syncs ? pool_new("weir-check", 1, d) : NULL;
     if (!k->works || !loop_init(&k->loop, "weir-kafka", d)) return false;
@@ -243,24 +216,17 @@ static bool open_all(kafka *k, const kafka_options *o, diag *d)
     k->loop.drained = on_drained;
     k->loop.stopping = on_stopping;
     k->loop.stopping_arg = k;
-    k->fd = net_listen(&k->listen, d);
-    if (k->fd < 0) return false;
-    if (k->advertised.host[0] == 0) k->advertised = k->listen;
-    if (k->advertised.port == 0) k->advertised.port = k->listen.port;
-
-    if (!open_broker(k, o, d)) return false;
+    if (!kafka_listeners_open(k, o, d) || !open_broker(k, o, d)) return false;
     k->frame_max = config_number(k, STR("socket.request.max.bytes"), 104857600);
     k->idle_ms_max = config_number(k, STR("connections.max.idle.ms"), 600000);
 
     uv_loop_t *uv = &k->loop.uv;
     uv_timer_init(uv, &k->deadline);
     uv_timer_init(uv, &k->sweep);
-    uv_timer_start(&k->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_timer_start(&k->sweep, kafka_sweep, KAFKA_SWEEP_MS, KAFKA_SWEEP_MS);
     uv_prepare_init(uv, &k->prepare);
     uv_prepare_start(&k->prepare, on_prepare);
-    int status = uv_poll_init(uv, &k->accept_poll, k->fd);
-    check(status == 0);
-    uv_poll_start(&k->accept_poll, UV_READABLE, on_accept);
+    kafka_listeners_start(k);
     return true;
 }
 
@@ -269,10 +235,8 @@ kafka *kafka_open(const kafka_options *options, diag *d)
     kafka *k = calloc(1, sizeof *k);
     check(k);
     k->fs = options->fs;
-    k->listen = options->listen;
-    k->advertised = options->advertised;
+    k->a = arena_new();
     k->memory_max = options->memory_max;
-    k->fd = -1;
     k->deadline_at = INT64_MAX;
     k->run.run = run_broker;
     k->scratch = malloc(KAFKA_SCRATCH);
@@ -295,7 +259,7 @@ broker *kafka_broker(kafka *k)
 
 int kafka_port(const kafka *k)
 {
-    return k->listen.port;
+    return k->listeners[0].listen.port;
 }
 
 void kafka_stop(kafka *k)
@@ -315,7 +279,8 @@ void kafka_close(kafka *k)
     pool_free(k->works);
     pool_free(k->syncs);
     broker_close(k->broker);
-    if (k->fd >= 0) close(k->fd);
+    kafka_listeners_close(k);
+    arena_free(k->a);
     free(k->scratch);
     free(k);
 }

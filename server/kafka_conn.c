@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -12,20 +13,28 @@
 
 /* Responses taken from the broker and not sent yet: enough for one writev to carry many small answers. */
 enum { TAKEN_MAX = 16, IOV_MAX_USED = 64, READS_MAX = 8, FRAME_FIRST = 64 * 1024 };
+/* Plain bytes that are encrypted at a time; how long a handshake, and a client that was turned away, may take. */
+enum { STAGE_BYTES = 64 * 1024, HANDSHAKE_MS = 10000, LINGER_MS = 2000 };
 
 struct kafka_conn {
     uv_poll_t poll;
     kafka *k;
+    const kafka_listener *listener;
     broker_conn *bc;
     kafka_conn *next, *prev;
     kafka_conn *next_ready;
     bool marked;
     bool closed;
     bool must_close;
+    bool lingering; /* turned away and told so: what still comes is dropped, or it would reset the connection */
     bool blocked; /* the socket took no more: wait until it is writable */
     bool starved; /* not reading: no memory for its frame */
     int events; /* what the poll handle waits for */
     int fd;
+    tls *tls; /* NULL: plain */
+    char peer[48]; /* its address */
+    bool identified; /* the handshake is done and the broker knows who the client is */
+    int64_t began_ms;
     int64_t last_ms;
     /* The frame that has come in part. */
     uint8_t *frame;
@@ -53,22 +62,29 @@ static void frame_free(kafka_conn *c)
     if (c->k->favoured == c) c->k->favoured = NULL;
 }
 
-void kafka_conn_new(kafka *k, int fd, const char *peer)
+void kafka_conn_new(kafka_listener *l, int fd, const char *peer)
 {
+    kafka *k = l->k;
+    char came_by[NET_HOST_MAX];
     kafka_conn *c = calloc(1, sizeof *c);
     check(c);
     c->k = k;
+    c->listener = l;
     c->fd = fd;
-    c->last_ms = clock_mono_ns() / 1000000;
+    snprintf(c->peer, sizeof c->peer, "%s", peer);
+    c->began_ms = c->last_ms = clock_mono_ns() / 1000000;
     if (uv_poll_init(&k->loop.uv, &c->poll, fd) != 0) {
         close(fd);
         free(c);
         return;
     }
+    if (l->advertised.host[0] == 0) net_own_host(fd, came_by);
     broker_conn_options options = {.user = c,
                                    .peer_host = str_z(peer),
-                                   .advertised_host = str_z(k->advertised.host),
-                                   .advertised_port = k->advertised.port};
+                                   .advertised_host = str_z(l->advertised.host[0] ? l->advertised.host : came_by),
+                                   .advertised_port = l->advertised.port,
+                                   .listener = &l->spec->broker};
+    if (l->tls) c->tls = tls_new(l->tls);
     /* Connections of an address may be limited: the broker has to know the time. */
     broker_run(k->broker, kafka_now());
     c->bc = broker_conn_open(k->broker, &options);
@@ -84,6 +100,7 @@ static void on_closed(uv_handle_t *handle)
 {
     kafka_conn *c = container_of((uv_poll_t *)handle, kafka_conn, poll);
     close(c->fd);
+    tls_free(c->tls);
     free(c);
 }
 
@@ -92,6 +109,10 @@ void kafka_conn_close(kafka_conn *c)
     kafka *k = c->k;
     if (c->closed) return;
     c->closed = true;
+    if (c->tls && !c->lingering) {
+        tls_goodbye(c->tls);
+        tls_flush(c->tls, c->fd);
+    }
     broker_conn_close(c->bc);
     for (; c->taken_len > 0; c->taken_len--) {
         broker_response_free(c->taken[c->taken_first]);
@@ -220,15 +241,53 @@ static bool send_all(kafka_conn *c)
     }
 }
 
+/* Copies what goes out next, from memory and from files, until `room` is full; -1: a file cannot be read. */
+static ssize_t stage(kafka_conn *c, uint8_t *to, size_t room)
+{
+    size_t n = 0;
+    while (n < room) {
+        take(c);
+        sent(c, 0); /* past empty parts */
+        if (c->taken_len == 0) break;
+        const broker_part *part = &c->taken[c->taken_first]->parts[c->part];
+        size_t left = part->n - c->part_at, some = left < room - n ? left : room - n;
+        if (part->bytes) {
+            memcpy(to + n, part->bytes + c->part_at, some);
+        } else {
+            ssize_t got = pread(part->fd, to + n, some, part->position + (off_t)c->part_at);
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) return -1;
+            some = (size_t)got;
+        }
+        n += some;
+        sent(c, some);
+    }
+    return (ssize_t)n;
+}
+
+/* The same as send_all for an encrypted connection. */
+static bool send_encrypted(kafka_conn *c)
+{
+    for (;;) {
+        tls_status status = tls_flush(c->tls, c->fd);
+        c->blocked = status == TLS_AGAIN;
+        if (status != TLS_OK) return c->blocked;
+        ssize_t n = stage(c, c->k->scratch, STAGE_BYTES);
+        if (n <= 0) return n == 0;
+        if (!tls_write(c->tls, c->k->scratch, (size_t)n)) return false;
+        c->last_ms = clock_mono_ns() / 1000000;
+    }
+}
+
 void kafka_conn_pump(kafka_conn *c)
 {
-    if (c->closed) return;
-    if (!c->blocked && !send_all(c)) {
+    if (c->closed || c->lingering) return;
+    if (!c->blocked && !(c->tls ? send_encrypted(c) : send_all(c))) {
         kafka_conn_close(c);
         return;
     }
     if (broker_conn_must_close(c->bc)) c->must_close = true;
-    if (c->must_close && c->taken_len == 0) {
+    if (c->must_close && c->taken_len == 0 && !(c->tls && tls_waiting(c->tls) > 0)) {
         kafka_conn_close(c);
         return;
     }
@@ -352,6 +411,75 @@ static ssize_t read_some(kafka_conn *c)
     return got;
 }
 
+/* Tells a client why it is turned away (the alert) and gives it the time to read that. */
+static void turn_away(kafka_conn *c)
+{
+    log_info("kafka", "closing a connection from %s: TLS: %s", c->peer, tls_error(c->tls));
+    frame_free(c);
+    if (tls_flush(c->tls, c->fd) != TLS_OK || shutdown(c->fd, SHUT_WR) != 0) {
+        kafka_conn_close(c);
+        return;
+    }
+    c->lingering = true;
+    c->last_ms = clock_mono_ns() / 1000000;
+    if (c->events != UV_READABLE) uv_poll_start(&c->poll, c->events = UV_READABLE, on_poll);
+}
+
+static void linger(kafka_conn *c)
+{
+    ssize_t n = recv(c->fd, c->k->scratch, KAFKA_SCRATCH, 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) kafka_conn_close(c);
+}
+
+/* After the handshake: who the client is, when it showed a certificate. false: it is turned away. */
+static bool identify(kafka_conn *c)
+{
+    buf name = {0};
+    int shown = c->listener->spec->broker.login ? 0 : tls_principal(c->tls, &name);
+    if (shown > 0) broker_conn_identify(c->bc, buf_str(&name));
+    buf_free(&name);
+    c->identified = shown >= 0;
+    return c->identified;
+}
+
+/* One read of an encrypted connection: a large frame into its place, everything else by way of the scratch buffer. */
+static tls_status read_encrypted(kafka_conn *c, size_t *got)
+{
+    kafka *k = c->k;
+    size_t left = c->frame_cap - c->frame_len;
+    if (c->frame_len == 0 || left < TLS_READ_MIN) {
+        tls_status status = tls_read(c->tls, c->fd, k->scratch, KAFKA_SCRATCH, got);
+        if (*got > 0 && (c->identified || identify(c))) take_bytes(c, k->scratch, *got);
+        return status;
+    }
+    tls_status status = tls_read(c->tls, c->fd, c->frame + c->frame_len, left, got);
+    c->frame_len += *got;
+    if (c->frame_len == c->frame_n) {
+        request(c, c->frame, c->frame_n);
+        frame_free(c);
+    }
+    return status;
+}
+
+static void on_readable_encrypted(kafka_conn *c)
+{
+    for (int i = 0; i < READS_MAX; i++) {
+        size_t got;
+        if (c->prefix_len == 4 && c->frame_len > 0 && !frame_room(c)) break;
+        tls_status status = read_encrypted(c, &got);
+        if (status == TLS_AGAIN) break;
+        bool stranger = tls_ready(c->tls) && !c->identified && !identify(c);
+        if (status == TLS_FAILED || stranger) {
+            turn_away(c);
+            return;
+        }
+        c->last_ms = clock_mono_ns() / 1000000;
+        if (status == TLS_END) c->must_close = true;
+        if (c->must_close || !broker_conn_wants_input(c->bc) || got < STAGE_BYTES / 4) break;
+    }
+    kafka_conn_mark(c);
+}
+
 static void on_readable(kafka_conn *c)
 {
     /* A bounded number of reads, so that one busy client does not starve the others. */
@@ -382,7 +510,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         kafka_conn_mark(c);
     }
     if (events & UV_READABLE) {
-        on_readable(c);
+        if (c->lingering)
+            linger(c);
+        else if (c->tls)
+            on_readable_encrypted(c);
+        else
+            on_readable(c);
     } else if ((events & UV_DISCONNECT) && !(events & UV_WRITABLE)) {
         kafka_conn_close(c);
     }
@@ -393,7 +526,10 @@ void kafka_conn_sweep(kafka *k, int64_t now_ms)
 {
     for (kafka_conn *c = k->conns, *next; c; c = next) {
         next = c->next;
-        if (k->idle_ms_max > 0 && now_ms - c->last_ms > k->idle_ms_max) kafka_conn_close(c);
+        bool idle = k->idle_ms_max > 0 && now_ms - c->last_ms > k->idle_ms_max;
+        bool slow = c->tls && !c->identified && now_ms - c->began_ms > HANDSHAKE_MS;
+        bool over = c->lingering && now_ms - c->last_ms > LINGER_MS;
+        if (idle || slow || over) kafka_conn_close(c);
     }
 }
 

@@ -1,16 +1,28 @@
 /*
- * server/kafka_internal.h - shared by kafka.c (listener, loop, syncs) and kafka_conn.c (one connection). Loop thread
- * only.
+ * server/kafka_internal.h - shared by kafka.c (loop, syncs), kafka_listener.c (ports) and kafka_conn.c (one
+ * connection). Loop thread only.
  */
 #ifndef SERVER_KAFKA_INTERNAL_H
 #define SERVER_KAFKA_INTERNAL_H
 
 #include "base/file.h"
 #include "server/kafka.h"
+#include "server/listeners.h"
 #include "server/loop.h"
 #include "server/pool.h"
 
 typedef struct kafka_conn kafka_conn;
+
+/* One port. */
+typedef struct kafka_listener {
+    struct kafka *k;
+    const listener_spec *spec;
+    net_address listen; /* with the port that was taken */
+    net_address advertised; /* host empty: clients are told the address that they came by */
+    tls_context *tls; /* NULL: connections are plain */
+    int fd;
+    uv_poll_t poll;
+} kafka_listener;
 
 struct kafka {
     loop loop;
@@ -24,11 +36,9 @@ struct kafka {
     pool *works; /* checks of large batches */
     int works_open;
     struct cleaner *cleaner;
-    net_address listen;
-    net_address advertised;
-    int fd;
-    bool accept_paused;
-    uv_poll_t accept_poll;
+    arena *a; /* of what the listeners are made from */
+    kafka_listener *listeners;
+    size_t listeners_len;
     uv_timer_t deadline;
     uv_timer_t sweep;
     uv_prepare_t prepare;
@@ -47,13 +57,28 @@ struct kafka {
     uint8_t *scratch; /* where a read goes when no frame is begun */
 };
 
-enum { KAFKA_SCRATCH = 256 * 1024 };
+enum { KAFKA_SCRATCH = 256 * 1024, KAFKA_SWEEP_MS = 5000 };
 
 /* The present time as the broker is told it. */
 broker_time kafka_now(void);
 
+/* Opens the ports. */
+bool kafka_listeners_open(kafka *k, const kafka_options *o, diag *d);
+
+/* Their addresses as Kafka's `listeners` and `advertised.listeners` write them. */
+str kafka_listeners_text(const kafka *k, bool advertised, arena *a);
+
+/* Begins to accept connections, once the loop exists. */
+void kafka_listeners_start(kafka *k);
+
+/* Accepts no more; on the loop's thread. */
+void kafka_listeners_stop(kafka *k);
+
+/* Closes the ports, after the loop. */
+void kafka_listeners_close(kafka *k);
+
 /* A new connection on an accepted socket. */
-void kafka_conn_new(kafka *k, int fd, const char *peer);
+void kafka_conn_new(kafka_listener *l, int fd, const char *peer);
 
 /* Sends what can be sent and brings the socket's interest up to date; may close the connection. */
 void kafka_conn_pump(kafka_conn *c);
@@ -64,8 +89,11 @@ void kafka_conn_mark(kafka_conn *c);
 /* Closes the connection; its memory goes when libuv let go of the handle. */
 void kafka_conn_close(kafka_conn *c);
 
-/* Closes those that were silent longer than connections.max.idle.ms. */
+/* Closes those that were silent longer than connections.max.idle.ms, or do not come to an end with their handshake. */
 void kafka_conn_sweep(kafka *k, int64_t now_ms);
+
+/* The timer's usual work: kafka_conn_sweep, from time to time. */
+void kafka_sweep(uv_timer_t *timer);
 
 /* Lets those read again that had stopped for want of memory, when there is some, or when nobody else is reading on. */
 void kafka_conn_feed(kafka *k);

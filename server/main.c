@@ -160,7 +160,7 @@ static config *make_config(const server_flags *f, diag *d)
     config *c = config_new();
     if (f->verbose) log_set_level(LOG_DEBUG);
     if (read_config(c, f->path, &f->pairs, d) && apply(c, "listeners", f->http, d) &&
-        apply(c, "kafka.listener", f->kafka, d)) {
+        apply(c, "kafka.listeners", f->kafka, d)) {
         return c;
     }
     config_free(c);

@@ -34,6 +34,22 @@ bool net_address_parse(str text, net_address *out, diag *d)
     return true;
 }
 
+bool net_next_address(str *list, str *name, str *address)
+{
+    while (list->n > 0) {
+        ptrdiff_t comma = str_find(*list, STR(","), 0);
+        size_t n = comma < 0 ? list->n : (size_t)comma, step = comma < 0 ? n : n + 1;
+        str one = str_trim(str_of(list->p, n));
+        *list = str_of(list->p + step, list->n - step);
+        if (one.n == 0) continue;
+        ptrdiff_t mark = str_find(one, STR("://"), 0);
+        *name = mark < 0 ? STR("") : str_of(one.p, (size_t)mark);
+        *address = mark < 0 ? one : str_of(one.p + mark + 3, one.n - (size_t)mark - 3);
+        return true;
+    }
+    return false;
+}
+
 static int open_listener(const struct addrinfo *ai)
 {
     int one = 1;
@@ -79,6 +95,50 @@ int net_listen(net_address *a, diag *d)
                                                   : ((struct sockaddr_in *)&own)->sin_port);
     }
     return fd;
+}
+
+/* The address of an IPv4 or IPv6 socket; a mapped IPv4 address counts as what it is. false when there is none. */
+static bool own_address(int fd, int *family, uint8_t bytes[16])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct sockaddr_storage own;
+    socklen_t n = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &n) != 0) return false;
+    *family = own.ss_family;
+    if (*family == AF_INET) {
+        memcpy(bytes, &((struct sockaddr_in *)&own)->sin_addr, 4);
+        return true;
+    }
+    if (*family != AF_INET6) return false;
+    memcpy(bytes, &((struct sockaddr_in6 *)&own)->sin6_addr, 16);
+    if (memcmp(bytes, mapped, 12) != 0) return true;
+    *family = AF_INET;
+    memmove(bytes, bytes + 12, 4);
+    return true;
+}
+
+bool net_is_loopback(int fd)
+{
+    static const uint8_t v6[16] = {[15] = 1};
+    int family;
+    uint8_t bytes[16];
+    if (!own_address(fd, &family, bytes)) return false;
+    return family == AF_INET ? bytes[0] == 127 : memcmp(bytes, v6, 16) == 0;
+}
+
+bool net_is_any(int fd)
+{
+    static const uint8_t any[16] = {0};
+    int family;
+    uint8_t bytes[16];
+    return own_address(fd, &family, bytes) && memcmp(bytes, any, family == AF_INET ? 4 : 16) == 0;
+}
+
+void net_own_host(int fd, char *host)
+{
+    int family;
+    uint8_t bytes[16];
+    if (!own_address(fd, &family, bytes) || !inet_ntop(family, bytes, host, NET_HOST_MAX)) host[0] = 0;
 }
 
 int net_accept(int listener, char *peer)

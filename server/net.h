@@ -23,6 +23,11 @@ typedef struct net_address {
 bool net_address_parse(str text, net_address *out, diag *d);
 
 /*
+ * Takes the next of a list of [NAME://]HOST:PORT: its name (empty when it has none) and the rest. false at the end.
+ */
+bool net_next_address(str *list, str *name, str *address);
+
+/*
  * Listens; the port that was taken goes to a->port. Returns the socket, or -1 and an error that says what holds the
  * port.
  */
@@ -30,6 +35,15 @@ int net_listen(net_address *a, diag *d);
 
 /* Takes a connection: the socket, or -1 with errno. The client's address as text goes to peer (NET_HOST_MAX bytes). */
 int net_accept(int listener, char *peer);
+
+/* Whether a listening socket can be reached from this machine alone. */
+bool net_is_loopback(int fd);
+
+/* Whether it listens on every address of the machine. */
+bool net_is_any(int fd);
+
+/* The address at which a client reached this connection, as text, to host (NET_HOST_MAX bytes). */
+void net_own_host(int fd, char *host);
 
 /* Raises the soft limit of open files to the hard one and returns it. */
 int64_t net_raise_file_limit(void);

@@ -68,16 +68,14 @@ static bool open_kafka(server *s, const server_options *o, diag *d)
 {
     kafka_options ko = {.data_dir = str_z(s->data_dir),
                         .fs = fs_real(),
+                        .temporary = o->temporary_ports,
                         .sync_threads = (int)config_int(s->config, "sync.threads"),
                         .memory_max = (size_t)config_int(s->config, "memory.requests.bytes"),
                         .config = s->config};
-    str advertised = config_text(s->config, "kafka.advertised.listener");
     if (ko.sync_threads < 1) ko.sync_threads = 1;
     if (getrandom(&ko.seed, sizeof ko.seed, 0) != (ssize_t)sizeof ko.seed) {
         return diag_set(d, DIAG_IO, "the operating system gives no random numbers");
     }
-    if (!address(o, config_text(s->config, "kafka.listener"), &ko.listen, d)) return false;
-    if (advertised.n > 0 && !o->temporary_ports && !net_address_parse(advertised, &ko.advertised, d)) return false;
     s->kafka = kafka_open(&ko, d);
     if (!s->kafka) return false;
     str id = broker_cluster_id(kafka_broker(s->kafka));

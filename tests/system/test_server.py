@@ -47,7 +47,7 @@ def test_a_wrong_command_line_says_what_was_meant():
     code, _, err = weir_run("serve", "--http", "nowhere")
     assert code == 2 and "'nowhere' is not an address" in err
     code, _, err = weir_run("serve", "--set", "kafka.listner=x")
-    assert code == 2 and "Did you mean 'kafka.listener'?" in err
+    assert code == 2 and "Did you mean 'kafka.listeners'?" in err
     code, _, err = weir_run("serve", "--data")
     assert code == 2 and "'--data' needs a value" in err
     assert weir_run("--version")[0] == 0 and weir_run("--help")[0] == 0 and weir_run("serve", "--help")[0] == 0
