@@ -80,7 +80,9 @@ def set_up(context, part):
         server.options += ["--set", "connections.max.reauth.ms=6000"]
         return server, {"security.protocol": "sasl_plaintext", "sasl.mechanism": "SCRAM-SHA-256", "sasl.username": "tester",
                         "sasl.password": "tester-password"}
-    return context.server(auto_create_topics_enable="false" if part == "noautocreate" else "true"), {}
+    # Kafka's default delay: some tests count on it that members who come in a row are in the group's first generation.
+    return context.server(auto_create_topics_enable="false" if part == "noautocreate" else "true",
+                          group_initial_rebalance_delay_ms="3000"), {}
 
 
 def run(context, part, names, more, arguments):
