@@ -139,7 +139,7 @@ static int by_id(const void *x, const void *y)
 static void resolve_member(broker *b, cmember *m)
 {
     diag ignored = {0};
-    regex *r = m->regex && m->regex[0] ? regex_compile(str_z(m->regex), &ignored) : NULL;
+    regex *r = m->regex && m->regex[0] && !m->pattern_new ? regex_compile(str_z(m->regex), &ignored) : NULL;
     regex_match *scratch = regex_match_new();
     void *value;
     buf_clear(&m->resolved);
@@ -193,6 +193,17 @@ static bool same_text(const char *have, str said)
     return have ? said.p && str_eqz(said, have) : !said.p;
 }
 
+/* Whether nobody else in the group has the member's pattern, so that its topics are not known yet. */
+static bool pattern_is_new(const cmember *m)
+{
+    void *value;
+    for (size_t it = 0; map_next(&m->g->consumer->members, &it, NULL, &value);) {
+        const cmember *other = value;
+        if (other != m && other->regex && !other->pattern_new && strcmp(other->regex, m->regex) == 0) return false;
+    }
+    return m->regex[0] != '\0';
+}
+
 /* Takes what the heartbeat says over what was; what it does not say stays. True when the subscription is another. */
 static bool subscribe(cmember *m, const cheartbeat *h, bool *written)
 {
@@ -227,6 +238,7 @@ static bool subscribe(cmember *m, const cheartbeat *h, bool *written)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (!texts[i].said.p || same_text(*texts[i].at, texts[i].said)) continue;
         group_set_text(texts[i].at, texts[i].said);
+        if (texts[i].at == &m->regex) m->pattern_new = pattern_is_new(m);
         *written = true;
         changed = changed || texts[i].matters;
     }
@@ -533,6 +545,11 @@ static void stay(group *g, const cheartbeat *h, str id, cwrites *w, cheartbeat_a
     cgroup_note_state(g);
     if (changed || written) cwrite_member(w, m);
     raise_epoch(g, changed, w);
+    if (m->pattern_new) {
+        /* Kafka looks a pattern up beside the request, and clients know it: the next heartbeat brings its topics. */
+        m->pattern_new = false;
+        g->consumer->resolved_ms = g->b->now.mono_ms - RESOLVE_MS;
+    }
     reconcile(m, h);
     keep_alive(m);
     bool moved = !cparts_same(&before, &m->assigned);

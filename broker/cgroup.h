@@ -43,6 +43,7 @@ typedef struct cmember {
     cmember_state state;
     cparts assigned, revoking, target;
     buf resolved; /* ctopic, sorted by id: the topics that exist */
+    bool pattern_new; /* its regex has not been looked up yet */
     delay_timer session, rebalance;
 } cmember;
 

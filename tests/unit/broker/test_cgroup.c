@@ -317,6 +317,7 @@ START_TEST(a_pattern_follows_the_topics_there_are)
     actor a = member_of("a", "");
     a.regex = "x|new-.*";
     ck_assert_int_eq(beat(&a), 0);
+    settle(&a, 1);
     ck_assert_uint_eq(a.owned.n, 6);
     bench_create_topic(&t, "new-1", 2);
     bench_wait(&t, 1500);
@@ -328,6 +329,30 @@ START_TEST(a_pattern_follows_the_topics_there_are)
     settle(&a, 1);
     ck_assert_uint_eq(a.owned.n, 2);
     forget(&a, 1);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(a_new_pattern_counts_from_the_second_heartbeat_on)
+{
+    up();
+    actor a = member_of("a", ""), b = member_of("b", "");
+    a.regex = b.regex = "x";
+    ck_assert_int_eq(beat(&a), 0);
+    ck_assert_uint_eq(a.owned.n, 0);
+    ck_assert_int_eq(beat(&a), 0);
+    ck_assert_uint_eq(a.owned.n, 6);
+    /* Another member's pattern is known. */
+    ck_assert_int_eq(beat(&b), 0);
+    ck_assert_int_eq(beat(&a), 0);
+    ck_assert_uint_eq(a.owned.n, 3);
+    a.regex = "y";
+    ck_assert_int_eq(beat(&a), 0);
+    ck_assert_uint_eq(a.owned.n, 0);
+    settle(&a, 1);
+    ck_assert_uint_eq(a.owned.n, 3);
+    forget(&a, 1);
+    forget(&b, 1);
     bench_close(&t);
 }
 END_TEST
@@ -566,7 +591,7 @@ END_TEST
 UNIT_MAIN("broker/cgroup", members_share_the_partitions_evenly, the_range_assignor_gives_stretches,
           members_may_come_and_go_and_all_ends_well, what_cannot_be_gets_its_code,
           a_lost_answer_is_repeated_and_a_silent_member_is_taken_out, a_static_member_finds_its_partitions_again,
-          a_pattern_follows_the_topics_there_are, a_pattern_finds_internal_topics_as_well,
-          offsets_are_committed_by_members_of_the_right_epoch,
+          a_pattern_follows_the_topics_there_are, a_new_pattern_counts_from_the_second_heartbeat_on,
+          a_pattern_finds_internal_topics_as_well, offsets_are_committed_by_members_of_the_right_epoch,
           a_group_changes_its_protocol_when_nobody_is_in_it, groups_are_described_and_listed_with_their_kind,
           a_power_loss_leaves_every_member_with_what_it_was_told)
