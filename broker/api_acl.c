@@ -147,8 +147,9 @@ static kafka_error check_new(arena *a, const acl *x, str *why)
     else if (x->permission < ACL_DENY)
         *why = code_text(a, "permissionType", x->permission, "");
     else if (str_find(x->principal, STR(":"), 0) < 0)
-        *why = arena_printf(a, "Could not parse principal from `%.*s` (no colon is present separating the principal "
-                               "type from the principal name)",
+        *why = arena_printf(a,
+                            "Could not parse principal from `%.*s` (no colon is present separating the principal "
+                            "type from the principal name)",
                             (int)(x->principal.n < 300 ? x->principal.n : 300), x->principal.p);
     else if (x->host.n == 0)
         *why = STR("Host pattern cannot be null or empty");

@@ -4,7 +4,14 @@
  */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/meta.h"
+
+/* What stands against the request as a whole. */
+static kafka_error check_cluster(const request *q, acl_operation operation)
+{
+    return authz_cluster(q, operation) ? KAFKA_NONE : KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+}
 
 static bool partition_exists(broker *b, str name, int32_t index)
 {
@@ -32,10 +39,11 @@ api_outcome api_elect_leaders(request *q)
     int8_t type = q->version >= 1 ? wire_i8(in) : 0;
     int32_t n = wire_nlen(in, 3);
     if (type != 0 && type != 1) return API_MALFORMED;
+    kafka_error all = check_cluster(q, ACL_ALTER);
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
-    if (q->version >= 1) wire_put_i16(o, KAFKA_NONE);
+    if (q->version >= 1) wire_put_i16(o, (int16_t)all);
     wire_put_len(o, n < 0 ? 0 : n); /* of all partitions only those that were elected would be named */
     for (int32_t i = 0; i < n && !wire_failed(in); i++) {
         str name = wire_str(in);
@@ -44,9 +52,12 @@ api_outcome api_elect_leaders(request *q)
         wire_put_len(o, count);
         for (int32_t k = 0; k < count && !wire_failed(in); k++) {
             int32_t index = wire_i32(in);
-            bool there = partition_exists(q->b, name, index);
-            put_result(o, index, there ? KAFKA_ELECTION_NOT_NEEDED : KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
-                       there ? "Leader election not needed for topic partition." : "No such topic or partition.");
+            bool there = all == KAFKA_NONE && partition_exists(q->b, name, index);
+            if (all != KAFKA_NONE)
+                put_result(o, index, all, authz_message(all).p);
+            else
+                put_result(o, index, there ? KAFKA_ELECTION_NOT_NEEDED : KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                           there ? "Leader election not needed for topic partition." : "No such topic or partition.");
         }
         wire_tags(in);
         wire_put_tags(o);
@@ -82,12 +93,13 @@ api_outcome api_alter_partition_reassignments(request *q)
     wire_i32(in);
     bool factor_may_change = q->version >= 1 ? wire_bool(in) : true;
     int32_t n = wire_len(in, 3);
+    kafka_error all = check_cluster(q, ACL_ALTER);
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
     if (q->version >= 1) wire_put_bool(o, factor_may_change);
-    wire_put_i16(o, KAFKA_NONE);
-    wire_put_nstr(o, WIRE_NULL);
+    wire_put_i16(o, (int16_t)all);
+    wire_put_nstr(o, authz_message(all));
     wire_put_len(o, n);
     for (int32_t i = 0; i < n && !wire_failed(in); i++) {
         str name = wire_str(in);
@@ -101,8 +113,8 @@ api_outcome api_alter_partition_reassignments(request *q)
             for (int32_t r = 0; r < replicas && !wire_failed(in); r++)
                 if (wire_i32(in) != q->b->node_id) only_self = false;
             wire_tags(in);
-            const char *why = NULL;
-            kafka_error error = reassign(q, name, index, &only_self, replicas, &why);
+            const char *why = authz_message(all).p;
+            kafka_error error = all != KAFKA_NONE ? all : reassign(q, name, index, &only_self, replicas, &why);
             put_result(o, index, error, why);
         }
         wire_tags(in);
@@ -126,10 +138,11 @@ api_outcome api_list_partition_reassignments(request *q)
     }
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
+    kafka_error error = check_cluster(q, ACL_DESCRIBE);
     request_begin(q);
     wire_put_i32(&q->out, 0);
-    wire_put_i16(&q->out, KAFKA_NONE);
-    wire_put_nstr(&q->out, WIRE_NULL);
+    wire_put_i16(&q->out, (int16_t)error);
+    wire_put_nstr(&q->out, authz_message(error));
     wire_put_len(&q->out, 0);
     wire_put_tags(&q->out);
     return API_ANSWERED;
@@ -138,7 +151,7 @@ api_outcome api_list_partition_reassignments(request *q)
 /* ---- AlterReplicaLogDirs --------------------------------------------------------------------------------------- */
 
 /* One topic of one folder; the answer is by topic alone. */
-static bool put_moved(request *q, bool known_dir)
+static bool put_moved(request *q, bool known_dir, kafka_error all)
 {
     wire_in *in = &q->in;
     wire_out *o = &q->out;
@@ -148,7 +161,8 @@ static bool put_moved(request *q, bool known_dir)
     wire_put_len(o, count);
     for (int32_t k = 0; k < count && !wire_failed(in); k++) {
         int32_t index = wire_i32(in);
-        kafka_error error = !known_dir                            ? KAFKA_LOG_DIR_NOT_FOUND
+        kafka_error error = all != KAFKA_NONE                     ? all
+                            : !known_dir                          ? KAFKA_LOG_DIR_NOT_FOUND
                             : partition_exists(q->b, name, index) ? KAFKA_NONE
                                                                   : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         wire_put_i32(o, index);
@@ -165,13 +179,14 @@ api_outcome api_alter_replica_log_dirs(request *q)
     wire_in *in = &q->in;
     buf topics = {0};
     int32_t dirs = wire_len(in, 3), total = 0;
+    kafka_error all = check_cluster(q, ACL_ALTER);
     request_begin(q);
     buf *answer = q->out.b;
     q->out.b = &topics;
     for (int32_t i = 0; i < dirs && !wire_failed(in); i++) {
         bool known = str_eqz(wire_str(in), q->b->data_dir);
         int32_t n = wire_len(in, 3);
-        for (int32_t k = 0; k < n && put_moved(q, known); k++) total++;
+        for (int32_t k = 0; k < n && put_moved(q, known, all); k++) total++;
         wire_tags(in);
     }
     wire_tags(in);
@@ -224,12 +239,14 @@ api_outcome api_describe_quorum(request *q)
 {
     wire_in *in = &q->in;
     int32_t n = wire_len(in, 3);
+    kafka_error error = check_cluster(q, ACL_DESCRIBE);
+    bool may = error == KAFKA_NONE;
     request_begin(q);
     wire_out *o = &q->out;
-    wire_put_i16(o, KAFKA_NONE);
-    if (q->version >= 2) wire_put_nstr(o, WIRE_NULL);
-    wire_put_len(o, n);
-    for (int32_t i = 0; i < n && !wire_failed(in); i++) {
+    wire_put_i16(o, (int16_t)error);
+    if (q->version >= 2) wire_put_nstr(o, authz_message(error));
+    wire_put_len(o, may ? n : 0);
+    for (int32_t i = 0; may && i < n && !wire_failed(in); i++) {
         str name = wire_str(in);
         int32_t count = wire_len(in, 5);
         wire_put_str(o, name);
@@ -242,13 +259,14 @@ api_outcome api_describe_quorum(request *q)
         wire_tags(in);
         wire_put_tags(o);
     }
-    if (q->version >= 2) {
+    if (q->version >= 2 && !may) wire_put_len(o, 0);
+    if (q->version >= 2 && may) {
         wire_put_len(o, 1);
         wire_put_i32(o, q->b->node_id);
         wire_put_len(o, 0); /* there is no listener for controllers */
         wire_put_tags(o);
     }
-    wire_tags(in);
+    if (may) wire_tags(in);
     wire_put_tags(o);
     return wire_failed(in) ? API_MALFORMED : API_ANSWERED;
 }
@@ -286,16 +304,18 @@ api_outcome api_update_features(request *q)
     if (q->version >= 1) wire_bool(in);
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
+    kafka_error all = check_cluster(q, ACL_ALTER);
+    bool may = all == KAFKA_NONE;
     request_begin(q);
     wire_out *o = &q->out;
     /* Since version 2 one error stands for all, as none is updated unless all are. */
-    bool whole = q->version >= 2 && refused;
+    bool whole = may && q->version >= 2 && refused;
     wire_put_i32(o, 0);
-    wire_put_i16(o, whole ? KAFKA_INVALID_UPDATE_VERSION : KAFKA_NONE);
-    wire_put_nstr(o, whole ? STR(why) : WIRE_NULL);
+    wire_put_i16(o, (int16_t)(whole ? KAFKA_INVALID_UPDATE_VERSION : all));
+    wire_put_nstr(o, whole ? STR(why) : authz_message(all));
     if (q->version <= 1) {
-        wire_put_len(o, n);
-        for (int32_t i = 0; i < n; i++) {
+        wire_put_len(o, may ? n : 0);
+        for (int32_t i = 0; may && i < n; i++) {
             wire_put_str(o, list[i].name);
             wire_put_i16(o, (int16_t)list[i].error);
             wire_put_nstr(o, list[i].error == KAFKA_NONE ? WIRE_NULL : STR(why));
@@ -334,13 +354,16 @@ api_outcome api_list_config_resources(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     /* Version 0 asks for the resources of client metrics, of which there are none. */
     if (q->version >= 1 && n == 0) wanted = RESOURCE_TOPIC | RESOURCE_BROKER;
+    kafka_error error = check_cluster(q, ACL_DESCRIBE_CONFIGS);
+    if (error == KAFKA_NONE && unknown) error = KAFKA_UNSUPPORTED_VERSION;
     broker_topic_info *topics = NULL;
-    size_t count = (wanted & RESOURCE_TOPIC) && !unknown ? broker_topic_list(q->b, q->a, &topics) : 0;
-    bool self = (wanted & RESOURCE_BROKER) && !unknown;
+    bool good = error == KAFKA_NONE;
+    size_t count = good && (wanted & RESOURCE_TOPIC) ? broker_topic_list(q->b, q->a, &topics) : 0;
+    bool self = good && (wanted & RESOURCE_BROKER);
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
-    wire_put_i16(o, unknown ? KAFKA_UNSUPPORTED_VERSION : KAFKA_NONE);
+    wire_put_i16(o, (int16_t)error);
     wire_put_len(o, (int32_t)count + self);
     for (size_t i = 0; i < count; i++) put_resource(q, topics[i].name, RESOURCE_TOPIC);
     if (self) put_resource(q, arena_printf(q->a, "%d", q->b->node_id), RESOURCE_BROKER);

@@ -1,6 +1,7 @@
 /* Committed offsets: OffsetCommit, TxnOffsetCommit, OffsetFetch. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/cgroup.h"
 #include "broker/group.h"
 #include "broker/txn.h"
@@ -60,6 +61,21 @@ static void read_topics(commit *c)
     wire_tags(in);
 }
 
+/* Marks the partitions of topics that the client may not read. */
+static void check_topics(commit *c)
+{
+    broker *b = c->q->b;
+    for (int32_t i = 0; i < c->topics_len && b->authorizer; i++) {
+        commit_topic *t = &c->topics[i];
+        pthread_mutex_lock(&b->meta_lock);
+        const topic *found = c->by_id ? topic_find_id(b, t->id) : NULL;
+        bool may = c->by_id ? !found || authz_topic(c->q, ACL_READ, str_z(found->name))
+                            : authz_topic(c->q, ACL_READ, t->name);
+        pthread_mutex_unlock(&b->meta_lock);
+        for (int32_t k = 0; k < t->parts_len && !may; k++) t->parts[k].error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    }
+}
+
 /* Finds the topics and says, per partition, what cannot be committed. Returns how many can. */
 static size_t check_parts(commit *c)
 {
@@ -76,6 +92,7 @@ static size_t check_parts(commit *c)
         for (int32_t k = 0; k < t->parts_len; k++) {
             commit_part *part = &t->parts[k];
             part->w.topic = t->name;
+            if (part->error != KAFKA_NONE) continue;
             if (!found && c->by_id)
                 part->error = KAFKA_UNKNOWN_TOPIC_ID;
             else if (part->w.partition < 0 || part->w.partition >= partitions)
@@ -175,7 +192,11 @@ api_outcome api_offset_commit(request *q)
     read_topics(c);
     if (wire_failed(in)) return API_MALFORMED;
     group *g;
-    kafka_error error = group_check_commit(q->b, group_id, member_id, instance, generation, q->version, false, &g);
+    kafka_error error = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    if (authz_group(q, ACL_READ, group_id)) {
+        check_topics(c);
+        error = group_check_commit(q->b, group_id, member_id, instance, generation, q->version, false, &g);
+    }
     if (error == KAFKA_NONE) return write_commit(c, g, group_id, -1, -1);
     answer_commit(c, error);
     return API_ANSWERED;
@@ -209,6 +230,15 @@ static api_outcome add_then_commit(commit *c, txn *t, txn_partition p, str group
     return API_PARKED;
 }
 
+/* What the client lacks to commit within the transaction, as a whole. */
+static kafka_error check_txn_access(commit *c, str transactional_id, str group_id)
+{
+    if (!authz_txn(c->q, ACL_WRITE, transactional_id)) return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (!authz_group(c->q, ACL_READ, group_id)) return KAFKA_GROUP_AUTHORIZATION_FAILED;
+    check_topics(c);
+    return KAFKA_NONE;
+}
+
 api_outcome api_txn_offset_commit(request *q)
 {
     wire_in *in = &q->in;
@@ -228,7 +258,9 @@ api_outcome api_txn_offset_commit(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     group *g;
     txn *t;
-    kafka_error error = group_check_commit(q->b, group_id, member_id, instance, generation, q->version, true, &g);
+    kafka_error error = check_txn_access(c, transactional_id, group_id);
+    if (error == KAFKA_NONE)
+        error = group_check_commit(q->b, group_id, member_id, instance, generation, q->version, true, &g);
     if (error == KAFKA_NONE) error = txn_check(q->b, transactional_id, producer_id, epoch, &t);
     if (error == KAFKA_NONE) {
         diag d = {0};
@@ -306,13 +338,16 @@ static kafka_error resolve(request *q, fetch_topic *t)
     return found ? KAFKA_NONE : KAFKA_UNKNOWN_TOPIC_ID;
 }
 
-static void put_asked(request *q, const group *g, fetch_group *f, bool stable)
+/* all: an error of the whole, in the version that can say it only here. */
+static void put_asked(request *q, const group *g, fetch_group *f, bool stable, kafka_error all)
 {
     wire_out *o = &q->out;
     wire_put_len(o, f->topics_len);
     for (int32_t i = 0; i < f->topics_len; i++) {
         fetch_topic *t = &f->topics[i];
-        kafka_error unknown = resolve(q, t);
+        kafka_error wrong = resolve(q, t);
+        if (wrong == KAFKA_NONE && !authz_topic(q, ACL_DESCRIBE, t->name)) wrong = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        if (all != KAFKA_NONE) wrong = all;
         if (q->version >= 10)
             wire_put_uuid(o, t->id);
         else
@@ -322,9 +357,9 @@ static void put_asked(request *q, const group *g, fetch_group *f, bool stable)
             const group_offset *found = g ? group_offset_find(g, t->name, t->partitions[k]) : NULL;
             bool pending = stable && g && group_offset_pending(g, t->name, t->partitions[k]);
             put_offset(q, t->partitions[k], found,
-                       unknown != KAFKA_NONE ? unknown
-                       : pending             ? KAFKA_UNSTABLE_OFFSET_COMMIT
-                                             : KAFKA_NONE);
+                       wrong != KAFKA_NONE ? wrong
+                       : pending           ? KAFKA_UNSTABLE_OFFSET_COMMIT
+                                           : KAFKA_NONE);
         }
         wire_put_tags(o);
     }
@@ -345,7 +380,8 @@ static void put_everything(request *q, const group *g, bool stable)
             known = topic_find(b, str_z(offset->topic)) != NULL;
             pthread_mutex_unlock(&b->meta_lock);
         }
-        if (known) map_put(&topics, str_z(offset->topic), offset);
+        if (known && authz_topic(q, ACL_DESCRIBE, str_z(offset->topic)))
+            map_put(&topics, str_z(offset->topic), offset);
     }
     wire_put_len(o, (int32_t)map_count(&topics));
     str name;
@@ -384,13 +420,16 @@ static kafka_error check_fetch(const request *q, const group *g, const fetch_gro
 static kafka_error put_fetch_group(request *q, fetch_group *f, bool stable)
 {
     const group *g = group_find(q->b, f->group_id);
-    kafka_error error = check_fetch(q, g, f);
-    if (error != KAFKA_NONE)
+    kafka_error error = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    if (authz_group(q, ACL_DESCRIBE, f->group_id)) error = check_fetch(q, g, f);
+    if (error != KAFKA_NONE && q->version < 2)
+        put_asked(q, NULL, f, stable, error);
+    else if (error != KAFKA_NONE)
         wire_put_len(&q->out, 0);
     else if (f->topics_len < 0)
         put_everything(q, g, stable);
     else
-        put_asked(q, g, f, stable);
+        put_asked(q, g, f, stable, KAFKA_NONE);
     return error;
 }
 

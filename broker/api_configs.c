@@ -3,10 +3,19 @@
 
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/meta.h"
 
 /* Kinds of resource, by their numbers in the protocol. */
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_GROUP = 32 };
+
+/* Topics and groups are resources of their own, the rest is the cluster's. */
+static kafka_error check_resource(const request *q, acl_operation operation, int8_t type, str name)
+{
+    if (type == RESOURCE_TOPIC) return authz_topic(q, operation, name) ? KAFKA_NONE : KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    if (type == RESOURCE_GROUP) return authz_group(q, operation, name) ? KAFKA_NONE : KAFKA_GROUP_AUTHORIZATION_FAILED;
+    return authz_cluster(q, operation) ? KAFKA_NONE : KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+}
 
 /* Whether a broker resource means this node (true) or the defaults of all (*defaults). */
 static bool broker_resource(request *q, str name, bool *defaults)
@@ -115,13 +124,15 @@ static void put_described(request *q, const described *r, const describe_options
     broker *b = q->b;
     wire_out *o = &q->out;
     static const config_set none;
-    kafka_error error = KAFKA_NONE;
-    str why = WIRE_NULL;
+    kafka_error error = check_resource(q, ACL_DESCRIBE_CONFIGS, r->type, r->name);
+    str why = authz_message(error);
     bool defaults = false;
     pthread_mutex_lock(&b->meta_lock);
     const topic *t = r->type == RESOURCE_TOPIC ? topic_find(b, r->name) : NULL;
     config_view v = broker_view(b, t);
-    if (r->type == RESOURCE_TOPIC) {
+    if (error != KAFKA_NONE) {
+        t = NULL;
+    } else if (r->type == RESOURCE_TOPIC) {
         if (!t) error = topic_name_ok(r->name) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
     } else if (r->type == RESOURCE_BROKER) {
         if (!broker_resource(q, r->name, &defaults)) {
@@ -338,9 +349,11 @@ static kafka_error alter_broker(request *q, const altered *r, bool replace, bool
 static void alter_one(request *q, const altered *r, bool replace, bool validate_only)
 {
     diag d = {0};
-    kafka_error error;
+    kafka_error error = check_resource(q, ACL_ALTER_CONFIGS, r->type, r->name);
     if (r->twice)
         error = fail(&d, KAFKA_INVALID_REQUEST, "Each resource must appear at most once", r->name);
+    else if (error != KAFKA_NONE)
+        diag_set(&d, DIAG_INVALID, "%s", authz_message(error).p);
     else if (r->type == RESOURCE_TOPIC)
         error = alter_topic(q, r, replace, validate_only, &d);
     else if (r->type == RESOURCE_BROKER)

@@ -1,9 +1,10 @@
 /* The new group protocol (KIP-848): ConsumerGroupHeartbeat, ConsumerGroupDescribe. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/cgroup.h"
 
-enum { GROUP_OPERATIONS = 0xd48, OPERATIONS_NOT_ASKED = INT32_MIN, MEMBER_IS_CONSUMER = 1 };
+enum { MEMBER_IS_CONSUMER = 1 };
 
 /* ---- ConsumerGroupHeartbeat ------------------------------------------------------------------------------------ */
 
@@ -45,10 +46,19 @@ static void on_beat_synced(sync_wait *wait, bool ok)
     request_done(w->q, false);
 }
 
+static kafka_error check_beat(const request *q, const cheartbeat *h)
+{
+    if (!authz_group(q, ACL_READ, h->group_id)) return KAFKA_GROUP_AUTHORIZATION_FAILED;
+    for (int32_t i = 0; i < h->topics_len; i++)
+        if (!authz_topic(q, ACL_DESCRIBE, h->topics[i])) return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    return KAFKA_NONE;
+}
+
 api_outcome api_consumer_group_heartbeat(request *q)
 {
     wire_in *in = &q->in;
     cheartbeat h = {.version = q->version, .client_id = q->client_id, .client_host = str_z(q->c->peer_host)};
+    if (q->b->authorizer) h.user = authz_name(q->c);
     h.group_id = wire_str(in);
     h.member_id = wire_str(in);
     h.epoch = wire_i32(in);
@@ -69,8 +79,10 @@ api_outcome api_consumer_group_heartbeat(request *q)
     w->q = q;
     w->wait.done = on_beat_synced;
     if (!wire_failed(in)) {
-        int64_t end;
-        cgroup_heartbeat(q->b, &h, q->a, &w->answer, &w->p, &end);
+        int64_t end = 0;
+        w->answer.error = check_beat(q, &h);
+        w->answer.message = authz_message(w->answer.error).p;
+        if (w->answer.error == KAFKA_NONE) cgroup_heartbeat(q->b, &h, q->a, &w->answer, &w->p, &end);
         bool parked = w->answer.error == KAFKA_NONE && w->p && !partition_wait_sync(w->p, &w->wait, end);
         if (!parked) broker_partition_release(w->p);
         if (!parked) answer_beat(w);
@@ -108,15 +120,51 @@ static void put_member(request *q, const cmember *m)
     wire_put_tags(o);
 }
 
+static bool may_see(const request *q, const cparts *parts)
+{
+    bool may = true;
+    for (size_t i = 0; i < parts->n && may; i++) {
+        if (i > 0 && memcmp(parts->list[i].id, parts->list[i - 1].id, sizeof parts->list[i].id) == 0) continue;
+        const topic *t = topic_find_id(q->b, parts->list[i].id);
+        may = !t || authz_topic(q, ACL_DESCRIBE, str_z(t->name));
+    }
+    return may;
+}
+
+/* Groups with topics that the client may not know of are not shown at all. */
+static kafka_error check_described(const request *q, str id, const cgroup **c, str *why)
+{
+    if (!authz_group(q, ACL_DESCRIBE, id)) return KAFKA_GROUP_AUTHORIZATION_FAILED;
+    const group *g = group_find(q->b, id);
+    *c = g ? g->consumer : NULL;
+    if (!*c) {
+        *why = arena_printf(q->a, "Group %.*s %s.", (int)(id.n < 300 ? id.n : 300), id.p,
+                            g ? "is not a consumer group" : "not found");
+        return KAFKA_GROUP_ID_NOT_FOUND;
+    }
+    if (!q->b->authorizer) return KAFKA_NONE;
+    bool may = true;
+    void *value;
+    pthread_mutex_lock(&q->b->meta_lock);
+    for (size_t it = 0; may && map_next(&(*c)->members, &it, NULL, &value);) {
+        const cmember *m = value;
+        may = may_see(q, &m->assigned) && may_see(q, &m->target);
+    }
+    pthread_mutex_unlock(&q->b->meta_lock);
+    if (may) return KAFKA_NONE;
+    *why = STR("The group has described topic(s) that the client is not authorized to describe.");
+    return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+}
+
 static void put_group(request *q, str id, bool operations)
 {
     wire_out *o = &q->out;
-    const group *g = group_find(q->b, id);
-    const cgroup *c = g ? g->consumer : NULL;
-    str why = arena_printf(q->a, "Group %.*s %s.", (int)(id.n < 300 ? id.n : 300), id.p,
-                           g ? "is not a consumer group" : "not found");
-    wire_put_i16(o, c ? KAFKA_NONE : KAFKA_GROUP_ID_NOT_FOUND);
-    wire_put_nstr(o, c ? WIRE_NULL : why);
+    const cgroup *c = NULL;
+    str why = WIRE_NULL;
+    kafka_error error = check_described(q, id, &c, &why);
+    if (error != KAFKA_NONE) c = NULL;
+    wire_put_i16(o, (int16_t)error);
+    wire_put_nstr(o, why);
     wire_put_str(o, id);
     wire_put_str(o, c ? str_z(cgroup_state_name(c)) : STR(""));
     wire_put_i32(o, c ? c->epoch : 0);
@@ -125,7 +173,7 @@ static void put_group(request *q, str id, bool operations)
     wire_put_len(o, c ? (int32_t)map_count(&c->members) : 0);
     void *value;
     for (size_t it = 0; c && map_next(&c->members, &it, NULL, &value);) put_member(q, value);
-    wire_put_i32(o, c && operations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED);
+    wire_put_i32(o, c && operations ? authz_operations(q, ACL_GROUP, id) : AUTHZ_NOT_ASKED);
     wire_put_tags(o);
 }
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "broker/api.h"
 #include "broker/api_fetch.h"
+#include "broker/authz.h"
 #include "broker/quota.h"
 
 typedef struct fetch_result {
@@ -29,9 +30,29 @@ typedef struct fetch {
     fetch_result *results;
     int32_t max_wait_ms, min_bytes, max_bytes;
     int8_t isolation;
+    const topic *asked; /* the topic whose right to be read was looked up last, */
+    bool may; /* and what came of it */
 } fetch;
 
 /* ---- finding out what there is ------------------------------------------------------------------------- */
+
+/* Whether the client may read the partition, or (p NULL) the topic that has no such partition. */
+static bool may_read(fetch *w, const fetch_part *part, const broker_partition *p)
+{
+    broker *b = w->q->b;
+    if (p) {
+        if (w->asked != p->topic) w->may = authz_topic(w->q, ACL_READ, str_z(p->topic->name));
+        /* Only what may be read is held on to, and so stays the topic that was asked for. */
+        w->asked = w->may ? p->topic : NULL;
+        return w->may;
+    }
+    if (w->q->version < 13) return authz_topic(w->q, ACL_READ, str_z(part->name));
+    pthread_mutex_lock(&b->meta_lock);
+    const topic *t = topic_find_id(b, part->id);
+    bool may = !t || authz_topic(w->q, ACL_READ, str_z(t->name));
+    pthread_mutex_unlock(&b->meta_lock);
+    return may;
+}
 
 static void look_up(fetch *w, const fetch_part *part, fetch_result *r)
 {
@@ -41,6 +62,11 @@ static void look_up(fetch *w, const fetch_part *part, fetch_result *r)
     r->p = by_id ? partition_by_id(b, part->id, part->index, &known)
                  : partition_by_name(b, str_z(part->name), part->index);
     r->error = r->p ? KAFKA_NONE : by_id && !known ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (b->authorizer && known && !may_read(w, part, r->p)) {
+        broker_partition_release(r->p);
+        r->p = NULL;
+        r->error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    }
     if (!r->p) return;
     diag d = {0};
     r->log = broker_partition_log(r->p, &d);
@@ -68,6 +94,7 @@ static void check_divergence(const fetch_part *part, fetch_result *r)
 /* Looks at every partition. true: there is enough, or something that must be said at once. */
 static bool gather(fetch *w)
 {
+    w->asked = NULL;
     int64_t left = w->max_bytes;
     uint64_t bytes = 0;
     bool say = w->n == 0;

@@ -1,6 +1,7 @@
 /* Members of groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/group.h"
 
 /* ---- JoinGroup ----------------------------------------------------------------------------------------- */
@@ -69,7 +70,10 @@ api_outcome api_join_group(request *q)
     args.protocols = protocols;
     args.client_id = q->client_id;
     args.client_host = arena_printf(q->a, "/%s", q->c->peer_host);
-    group_join(q->b, &args, q);
+    if (authz_group(q, ACL_READ, args.group_id))
+        group_join(q->b, &args, q);
+    else
+        api_answer_join(q, &(join_answer){.error = KAFKA_GROUP_AUTHORIZATION_FAILED, .member_id = STR("")});
     return API_PARKED;
 }
 
@@ -113,7 +117,10 @@ api_outcome api_sync_group(request *q)
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
     args.assignments = assignments;
-    group_sync(q->b, &args, q);
+    if (authz_group(q, ACL_READ, args.group_id))
+        group_sync(q->b, &args, q);
+    else
+        api_answer_sync(q, KAFKA_GROUP_AUTHORIZATION_FAILED, NULL, STR(""));
     return API_PARKED;
 }
 
@@ -128,7 +135,9 @@ api_outcome api_heartbeat(request *q)
     str instance = q->version >= 3 ? wire_nstr(in) : WIRE_NULL;
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
-    kafka_error error = group_heartbeat(q->b, group_id, member_id, instance, generation);
+    kafka_error error = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    if (authz_group(q, ACL_READ, group_id))
+        error = group_heartbeat(q->b, group_id, member_id, instance, generation);
     request_begin(q);
     if (q->version >= 1) wire_put_i32(&q->out, 0);
     wire_put_i16(&q->out, (int16_t)error);
@@ -165,8 +174,13 @@ api_outcome api_leave_group(request *q)
     if (wire_failed(in)) return API_MALFORMED;
 
     kafka_error *errors = ARENA_ARRAY(q->a, kafka_error, (size_t)n + 1);
-    for (int32_t i = 0; i < n; i++) errors[i] = group_leave(q->b, group_id, leavers[i].member_id, leavers[i].instance);
-    kafka_error top = q->version <= 2 ? errors[0] : group_id.n == 0 ? KAFKA_INVALID_GROUP_ID : KAFKA_NONE;
+    bool may = authz_group(q, ACL_READ, group_id);
+    for (int32_t i = 0; i < n && may; i++)
+        errors[i] = group_leave(q->b, group_id, leavers[i].member_id, leavers[i].instance);
+    kafka_error top = !may               ? KAFKA_GROUP_AUTHORIZATION_FAILED
+                      : q->version <= 2  ? errors[0]
+                      : group_id.n == 0 ? KAFKA_INVALID_GROUP_ID
+                                         : KAFKA_NONE;
     request_begin(q);
     wire_out *o = &q->out;
     if (q->version >= 1) wire_put_i32(o, 0);

@@ -1,9 +1,8 @@
 /* Looking at groups and removing them: DescribeGroups, ListGroups, DeleteGroups, OffsetDelete; and DescribeLogDirs. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/group.h"
-
-enum { GROUP_OPERATIONS = 0xd48, OPERATIONS_NOT_ASKED = INT32_MIN };
 
 /* ---- DescribeGroups ------------------------------------------------------------------------------------ */
 
@@ -29,23 +28,25 @@ static void put_group_members(request *q, const group *g)
 static void put_group(request *q, str id, bool operations)
 {
     wire_out *o = &q->out;
-    const group *g = group_find(q->b, id);
+    bool may = authz_group(q, ACL_DESCRIBE, id);
+    const group *g = may ? group_find(q->b, id) : NULL;
     if (g && g->consumer) g = NULL; /* ConsumerGroupDescribe knows it */
-    bool missing = !g && q->version >= 6;
-    wire_put_i16(o, missing ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_NONE);
+    bool missing = may && !g && q->version >= 6;
+    wire_put_i16(o, !may ? KAFKA_GROUP_AUTHORIZATION_FAILED : missing ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_NONE);
     if (q->version >= 6) {
         wire_put_nstr(o, missing ? arena_printf(q->a, "Group %.*s not found.", (int)(id.n < 300 ? id.n : 300), id.p)
                                  : WIRE_NULL);
     }
     wire_put_str(o, id);
-    wire_put_str(o, str_z(group_state_name(g ? g->state : GROUP_DEAD)));
+    wire_put_str(o, may ? str_z(group_state_name(g ? g->state : GROUP_DEAD)) : STR(""));
     wire_put_str(o, str_z(g ? g->protocol_type : ""));
     wire_put_str(o, g && g->state == GROUP_STABLE ? str_z(g->protocol) : STR(""));
     if (g)
         put_group_members(q, g);
     else
         wire_put_len(o, 0);
-    if (q->version >= 3) wire_put_i32(o, operations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED);
+    bool tells = operations && may && !missing;
+    if (q->version >= 3) wire_put_i32(o, tells ? authz_operations(q, ACL_GROUP, id) : AUTHZ_NOT_ASKED);
     wire_put_tags(o);
 }
 
@@ -90,28 +91,41 @@ static const char *type_of(const group *g)
     return g->consumer ? "Consumer" : "Classic";
 }
 
+/* What a request wants listed. */
+typedef struct group_filter {
+    int32_t states_len, types_len;
+    const str *states, *types;
+    bool all; /* whoever may describe the cluster sees every group */
+} group_filter;
+
+static bool is_listed(const request *q, const group_filter *f, const group *g)
+{
+    return is_one_of(f->states, f->states_len, group_shown_state(g)) &&
+           is_one_of(f->types, f->types_len, type_of(g)) &&
+           (f->all || authz_group(q, ACL_DESCRIBE, str_z(g->id)));
+}
+
 api_outcome api_list_groups(request *q)
 {
-    int32_t states_len = 0, types_len = 0;
-    str *states = q->version >= 4 ? read_texts(q, &states_len) : NULL;
-    str *types = q->version >= 5 ? read_texts(q, &types_len) : NULL;
+    group_filter f = {.states_len = 0};
+    if (q->version >= 4) f.states = read_texts(q, &f.states_len);
+    if (q->version >= 5) f.types = read_texts(q, &f.types_len);
     wire_tags(&q->in);
     if (wire_failed(&q->in)) return API_MALFORMED;
+    f.all = authz_cluster(q, ACL_DESCRIBE);
     int32_t n = 0;
     group *g;
-    for (size_t it = 0; group_next(q->b, &it, &g);)
-        n += is_one_of(states, states_len, group_shown_state(g)) && is_one_of(types, types_len, type_of(g));
+    for (size_t it = 0; group_next(q->b, &it, &g);) n += is_listed(q, &f, g);
     request_begin(q);
     wire_out *o = &q->out;
     if (q->version >= 1) wire_put_i32(o, 0);
     wire_put_i16(o, KAFKA_NONE);
     wire_put_len(o, n);
     for (size_t it = 0; group_next(q->b, &it, &g);) {
-        const char *state = group_shown_state(g);
-        if (!is_one_of(states, states_len, state) || !is_one_of(types, types_len, type_of(g))) continue;
+        if (!is_listed(q, &f, g)) continue;
         wire_put_str(o, str_z(g->id));
         wire_put_str(o, str_z(g->protocol_type));
-        if (q->version >= 4) wire_put_str(o, str_z(state));
+        if (q->version >= 4) wire_put_str(o, str_z(group_shown_state(g)));
         if (q->version >= 5) wire_put_str(o, str_z(type_of(g)));
         wire_put_tags(o);
     }
@@ -165,7 +179,9 @@ static void on_removed(sync_wait *wait, bool ok)
 static void remove_group(request *q, removal *x)
 {
     group *g = group_find(q->b, x->id);
-    if (x->id.n == 0)
+    if (!authz_group(q, ACL_DELETE, x->id))
+        x->error = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    else if (x->id.n == 0)
         x->error = KAFKA_INVALID_GROUP_ID;
     else if (!g)
         x->error = KAFKA_GROUP_ID_NOT_FOUND;
@@ -252,14 +268,16 @@ static size_t collect(offset_removal *r, const group *g, offset_write *list)
 {
     size_t n = 0;
     for (int32_t i = 0; i < r->topics_len; i++) {
-        bool subscribed = group_subscribes(g, r->names[i]);
+        bool may = authz_topic(r->q, ACL_READ, r->names[i]), subscribed = group_subscribes(g, r->names[i]);
         for (int32_t k = 0; k < r->counts[i]; k++) {
             broker_partition *p = partition_by_name(r->q->b, r->names[i], r->partitions[i][k]);
             const group_offset *found = group_offset_find(g, r->names[i], r->partitions[i][k]);
-            r->errors[i][k] = subscribed     ? KAFKA_GROUP_SUBSCRIBED_TO_TOPIC
+            r->errors[i][k] = !may           ? KAFKA_TOPIC_AUTHORIZATION_FAILED
+                              : subscribed   ? KAFKA_GROUP_SUBSCRIBED_TO_TOPIC
                               : !p && !found ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
                                              : KAFKA_NONE;
-            if (!subscribed && found) list[n++] = (offset_write){r->names[i], r->partitions[i][k], -1, -1, WIRE_NULL};
+            if (r->errors[i][k] == KAFKA_NONE && found)
+                list[n++] = (offset_write){r->names[i], r->partitions[i][k], -1, -1, WIRE_NULL};
             broker_partition_release(p);
         }
     }
@@ -289,7 +307,9 @@ api_outcome api_offset_delete(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     group *g = group_find(q->b, id);
     kafka_error error = KAFKA_NONE;
-    if (id.n == 0)
+    if (!authz_group(q, ACL_DELETE, id))
+        error = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    else if (id.n == 0)
         error = KAFKA_INVALID_GROUP_ID;
     else if (!g)
         error = KAFKA_GROUP_ID_NOT_FOUND;
@@ -382,12 +402,13 @@ api_outcome api_describe_log_dirs(request *q)
     }
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
+    bool may = authz_cluster(q, ACL_DESCRIBE);
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
-    if (q->version >= 3) wire_put_i16(o, KAFKA_NONE);
-    wire_put_len(o, 1);
-    put_log_dir(q, n, names, partitions, counts);
+    if (q->version >= 3) wire_put_i16(o, may ? KAFKA_NONE : KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+    wire_put_len(o, may ? 1 : 0);
+    if (may) put_log_dir(q, n, names, partitions, counts);
     wire_put_tags(o);
     return API_ANSWERED;
 }

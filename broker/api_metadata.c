@@ -3,12 +3,7 @@
 
 #include "base/check.h"
 #include "broker/api.h"
-
-/*
- * All operations that make sense on the resource, as Kafka answers without an authorizer (AclOperation codes
- * as bits).
- */
-enum { TOPIC_OPERATIONS = 0xdf8, CLUSTER_OPERATIONS = 0x1fa0, OPERATIONS_NOT_ASKED = INT32_MIN };
+#include "broker/authz.h"
 
 static const uint8_t zero_id[16];
 
@@ -46,20 +41,25 @@ static void put_partition(request *q, int32_t index)
     wire_put_tags(o);
 }
 
-/* t == NULL: the error for w. meta_lock is held. */
+/*
+ * t == NULL: the error for w. meta_lock is held. Topics that are asked for by an unknown id, and those that one may not
+ * know of, tell no operations.
+ */
 static void put_topic(request *q, const wanted_topic *w, const topic *t, kafka_error error, bool operations)
 {
     wire_out *o = &q->out;
+    str name = t ? str_z(t->name) : w->name;
+    bool tells = operations && name.p && error != KAFKA_TOPIC_AUTHORIZATION_FAILED;
     wire_put_i16(o, (int16_t)error);
     if (q->version >= 12)
-        wire_put_nstr(o, t ? str_z(t->name) : w->name);
+        wire_put_nstr(o, name);
     else
-        wire_put_str(o, t ? str_z(t->name) : w->name);
+        wire_put_str(o, name);
     if (q->version >= 10) wire_put_uuid(o, t ? t->id : w->id ? w->id : zero_id);
     if (q->version >= 1) wire_put_bool(o, t && t->internal);
     wire_put_len(o, t ? t->partitions_len : 0);
     for (int32_t i = 0; t && i < t->partitions_len; i++) put_partition(q, i);
-    if (q->version >= 8) wire_put_i32(o, operations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED);
+    if (q->version >= 8) wire_put_i32(o, tells ? authz_operations(q, ACL_TOPIC, name) : AUTHZ_NOT_ASKED);
     wire_put_tags(o);
 }
 
@@ -83,6 +83,18 @@ static kafka_error auto_create(broker *b, str name)
     return error == KAFKA_TOPIC_ALREADY_EXISTS ? KAFKA_NONE : error;
 }
 
+/* Whoever may make topics at all may make this one; else it is a matter of the name. */
+static bool may_create(request *q, str name)
+{
+    return authz_cluster(q, ACL_CREATE) || authz_topic(q, ACL_CREATE, name);
+}
+
+/* What one may not describe is not even looked for; by id, which tells nothing, it may be. */
+static bool may_describe(request *q, const wanted_topic *w, const topic *t)
+{
+    return (!t && !w->name.p) || authz_topic(q, ACL_DESCRIBE, t ? str_z(t->name) : w->name);
+}
+
 static void put_wanted(request *q, const wanted_topic *w, bool create, bool operations)
 {
     broker *b = q->b;
@@ -91,6 +103,12 @@ static void put_wanted(request *q, const wanted_topic *w, bool create, bool oper
     for (int attempt = 0; attempt < 2; attempt++) {
         pthread_mutex_lock(&b->meta_lock);
         topic *t = w->name.p ? topic_find(b, w->name) : topic_find_id(b, w->id);
+        bool refused = !may_describe(q, w, t);
+        if (!refused && !t && w->name.p && create && attempt == 0) refused = !may_create(q, w->name);
+        if (refused) {
+            t = NULL;
+            error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        }
         if (t || error != KAFKA_NONE || !w->name.p || !create || attempt == 1) {
             if (!t && error == KAFKA_NONE)
                 error = w->name.p ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID;
@@ -103,16 +121,26 @@ static void put_wanted(request *q, const wanted_topic *w, bool create, bool oper
     }
 }
 
+/* All that one may know of. */
 static void put_all(request *q, bool operations)
 {
     broker *b = q->b;
     pthread_mutex_lock(&b->meta_lock);
-    wire_put_len(&q->out, (int32_t)map_count(&b->topics_by_name));
+    const topic **shown = ARENA_ARRAY(q->a, const topic *, map_count(&b->topics_by_name) + 1);
+    int32_t n = 0;
     void *value;
-    for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);) {
-        put_topic(q, NULL, value, KAFKA_NONE, operations);
-    }
+    for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);)
+        if (authz_topic(q, ACL_DESCRIBE, str_z(((topic *)value)->name))) shown[n++] = value;
+    wire_put_len(&q->out, n);
+    for (int32_t i = 0; i < n; i++) put_topic(q, NULL, shown[i], KAFKA_NONE, operations);
     pthread_mutex_unlock(&b->meta_lock);
+}
+
+/* The cluster's operations; not even that there are some without being let to describe it. */
+static int32_t cluster_operations_of(request *q, bool asked)
+{
+    if (!asked) return AUTHZ_NOT_ASKED;
+    return authz_cluster(q, ACL_DESCRIBE) ? authz_operations(q, ACL_CLUSTER, ACL_CLUSTER_NAME) : 0;
 }
 
 static wanted_topic *read_wanted(request *q, int32_t *n, bool *bad)
@@ -164,8 +192,7 @@ api_outcome api_metadata(request *q)
         wire_put_len(o, n);
         for (int32_t i = 0; i < n; i++) put_wanted(q, &wanted[i], create, operations);
     }
-    if (q->version >= 8 && q->version <= 10)
-        wire_put_i32(o, cluster_operations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED);
+    if (q->version >= 8 && q->version <= 10) wire_put_i32(o, cluster_operations_of(q, cluster_operations));
     if (q->version >= 13) wire_put_i16(o, KAFKA_NONE);
     wire_put_tags(o);
     return API_ANSWERED;
@@ -173,9 +200,12 @@ api_outcome api_metadata(request *q)
 
 /* ---- FindCoordinator ----------------------------------------------------------------------------------- */
 
-static kafka_error find_coordinator(broker *b, str key, int8_t type)
+static kafka_error find_coordinator(request *q, str key, int8_t type)
 {
+    broker *b = q->b;
     diag d = {0};
+    if (type == 0 && !authz_group(q, ACL_DESCRIBE, key)) return KAFKA_GROUP_AUTHORIZATION_FAILED;
+    if (type == 1 && !authz_txn(q, ACL_DESCRIBE, key)) return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     if (type == 0) return topic_internal(b, TOPIC_OFFSETS, &d) > 0 ? KAFKA_NONE : KAFKA_COORDINATOR_NOT_AVAILABLE;
     if (type == 1 && key.n == 0) return KAFKA_INVALID_REQUEST;
     if (type == 1) return topic_internal(b, TOPIC_TXNS, &d) > 0 ? KAFKA_NONE : KAFKA_COORDINATOR_NOT_AVAILABLE;
@@ -209,18 +239,18 @@ api_outcome api_find_coordinator(request *q)
     wire_out *o = &q->out;
     if (q->version >= 1) wire_put_i32(o, 0);
     if (q->version <= 3) {
-        kafka_error error = find_coordinator(q->b, key, type);
+        kafka_error error = find_coordinator(q, key, type);
         wire_put_i16(o, (int16_t)error);
-        if (q->version >= 1) wire_put_nstr(o, WIRE_NULL);
+        if (q->version >= 1) wire_put_nstr(o, authz_message(error));
         put_coordinator(q, error);
     } else {
         wire_put_len(o, n);
         for (int32_t i = 0; i < n; i++) {
-            kafka_error error = find_coordinator(q->b, keys[i], type);
+            kafka_error error = find_coordinator(q, keys[i], type);
             wire_put_str(o, keys[i]);
             put_coordinator(q, error);
             wire_put_i16(o, (int16_t)error);
-            wire_put_nstr(o, WIRE_NULL);
+            wire_put_nstr(o, authz_message(error));
             wire_put_tags(o);
         }
     }
@@ -259,7 +289,7 @@ api_outcome api_describe_cluster(request *q)
         if (q->version >= 2) wire_put_bool(o, false);
         wire_put_tags(o);
     }
-    wire_put_i32(o, operations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED);
+    wire_put_i32(o, cluster_operations_of(q, operations));
     wire_put_tags(o);
     return API_ANSWERED;
 }
@@ -273,11 +303,17 @@ static int by_text(const void *x, const void *y)
     return str_cmp(*(const str *)x, *(const str *)y);
 }
 
-/* The names asked for (all when none), sorted, from the cursor's on, each once. */
-static str *sorted_names(request *q, str *names, int32_t *n, str from)
+/*
+ * The names asked for (all when none), sorted, from the cursor's on, each once. Those that one may not know of go to
+ * *hidden when they were asked for by name.
+ */
+static str *sorted_names(request *q, str *names, int32_t *n, str from, int32_t *hidden_len, str **hidden)
 {
     broker *b = q->b;
-    if (*n == 0) {
+    bool all = *n == 0;
+    *hidden = ARENA_ARRAY(q->a, str, (size_t)*n + 1);
+    *hidden_len = 0;
+    if (all) {
         broker_topic_info *infos;
         *n = (int32_t)broker_topic_list(b, q->a, &infos);
         names = ARENA_ARRAY(q->a, str, (size_t)*n + 1);
@@ -287,12 +323,29 @@ static str *sorted_names(request *q, str *names, int32_t *n, str from)
     }
     int32_t kept = 0;
     for (int32_t i = 0; i < *n; i++) {
-        if (from.p && str_cmp(names[i], from) < 0) continue;
-        if (kept > 0 && str_eq(names[kept - 1], names[i])) continue;
-        names[kept++] = names[i];
+        str name = names[i];
+        if (from.p && str_cmp(name, from) < 0) continue;
+        if (kept > 0 && str_eq(names[kept - 1], name)) continue;
+        if (authz_topic(q, ACL_DESCRIBE, name))
+            names[kept++] = name;
+        else if (!all && (*hidden_len == 0 || !str_eq((*hidden)[*hidden_len - 1], name)))
+            (*hidden)[(*hidden_len)++] = name;
     }
     *n = kept;
     return names;
+}
+
+/* One that must not be known of: whether it exists is not told. */
+static void put_hidden(request *q, str name)
+{
+    wire_out *o = &q->out;
+    wire_put_i16(o, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    wire_put_nstr(o, name);
+    wire_put_uuid(o, zero_id);
+    wire_put_bool(o, false);
+    wire_put_len(o, 0);
+    wire_put_i32(o, AUTHZ_NOT_ASKED);
+    wire_put_tags(o);
 }
 
 /* Writes one topic from partition `from` on, at most *left partitions; the first one not written, or -1. */
@@ -326,7 +379,7 @@ static int32_t put_described(request *q, str name, int32_t from, int32_t *left)
         wire_put_tags(o);
     }
     pthread_mutex_unlock(&b->meta_lock);
-    wire_put_i32(o, TOPIC_OPERATIONS);
+    wire_put_i32(o, authz_operations(q, ACL_TOPIC, name));
     wire_put_tags(o);
     *left -= count;
     return from + count < end ? from + count : -1;
@@ -352,7 +405,9 @@ api_outcome api_describe_topic_partitions(request *q)
     wire_tags(in);
     if (wire_failed(in) || left < 1 || from_partition < 0) return API_MALFORMED;
     if (left > DESCRIBE_PARTITIONS_MAX) left = DESCRIBE_PARTITIONS_MAX;
-    names = sorted_names(q, names, &n, from);
+    int32_t hidden_len;
+    str *hidden;
+    names = sorted_names(q, names, &n, from, &hidden_len, &hidden);
 
     request_begin(q);
     wire_out *o = &q->out;
@@ -368,8 +423,9 @@ api_outcome api_describe_topic_partitions(request *q)
         next = put_described(q, names[i], first ? from_partition : 0, &left);
         written++;
     }
+    for (int32_t k = 0; k < hidden_len; k++) put_hidden(q, hidden[k]);
     o->b = whole;
-    wire_put_len(o, written);
+    wire_put_len(o, written + hidden_len);
     buf_add(whole, body.data, body.len);
     buf_free(&body);
     bool cut = next > 0;

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 
 /* A partition's log with a reference to the partition, or NULL and the error; epoch -1 is not compared. */
 static plog *log_of(request *q, str topic_name, int32_t index, int32_t epoch, broker_partition **p, kafka_error *error)
@@ -90,10 +91,12 @@ typedef struct list_partition {
     bool twice;
 } list_partition;
 
-static listed look_up(request *q, const list_partition *lp, plog_isolation isolation)
+static listed look_up(request *q, const list_partition *lp, bool may, plog_isolation isolation)
 {
     listed r = {KAFKA_NONE, -1, -1, -1};
-    if (lp->twice)
+    if (!may)
+        r.error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    else if (lp->twice)
         r.error = KAFKA_INVALID_REQUEST;
     else if (!target_known(lp->target, q->version))
         r.error = KAFKA_UNSUPPORTED_VERSION;
@@ -165,8 +168,9 @@ api_outcome api_list_offsets(request *q)
     for (int32_t i = 0; i < topics; i++) {
         wire_put_str(o, names[i]);
         wire_put_len(o, counts[i]);
+        bool may = authz_topic(q, ACL_DESCRIBE, names[i]);
         for (int32_t k = 0; k < counts[i]; k++) {
-            listed r = look_up(q, &parts[i][k], isolation);
+            listed r = look_up(q, &parts[i][k], may, isolation);
             put_listed(q, parts[i][k].index, &r);
         }
         wire_put_tags(o);
@@ -177,14 +181,14 @@ api_outcome api_list_offsets(request *q)
 
 /* ---- OffsetForLeaderEpoch ------------------------------------------------------------------------------ */
 
-static void put_epoch_end(request *q, str topic_name, int32_t index, int32_t current, int32_t epoch)
+static void put_epoch_end(request *q, str topic_name, bool may, int32_t index, int32_t current, int32_t epoch)
 {
     wire_out *o = &q->out;
-    kafka_error error;
-    broker_partition *p;
+    kafka_error error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    broker_partition *p = NULL;
     int32_t found = -1;
     int64_t end = -1;
-    plog *log = log_of(q, topic_name, index, current, &p, &error);
+    plog *log = may ? log_of(q, topic_name, index, current, &p, &error) : NULL;
     if (log && epoch == q->b->leader_epoch) {
         found = epoch;
         end = plog_end(log);
@@ -208,6 +212,8 @@ api_outcome api_offset_for_leader_epoch(request *q)
     wire_in *in = &q->in;
     if (q->version >= 3) wire_i32(in);
     int32_t topics = wire_len(in, 4);
+    /* Brokers that follow may ask for every topic. */
+    bool follows = authz_cluster(q, ACL_CLUSTER_ACTION);
     /* Written while it is read: the answer has the shape of the question. */
     request_begin(q);
     wire_out *o = &q->out;
@@ -217,6 +223,7 @@ api_outcome api_offset_for_leader_epoch(request *q)
         str name = wire_str(in);
         int32_t n = wire_len(in, 12);
         if (wire_failed(in)) break;
+        bool may = follows || authz_topic(q, ACL_DESCRIBE, name);
         wire_put_str(o, name);
         wire_put_len(o, n);
         for (int32_t k = 0; k < n && !wire_failed(in); k++) {
@@ -224,7 +231,7 @@ api_outcome api_offset_for_leader_epoch(request *q)
             int32_t current = wire_i32(in);
             int32_t epoch = wire_i32(in);
             wire_tags(in);
-            if (!wire_failed(in)) put_epoch_end(q, name, index, current, epoch);
+            if (!wire_failed(in)) put_epoch_end(q, name, may, index, current, epoch);
         }
         wire_tags(in);
         wire_put_tags(o);
@@ -292,11 +299,13 @@ api_outcome api_delete_records(request *q)
     wire_put_i32(o, 0);
     wire_put_len(o, topics);
     for (int32_t i = 0; i < topics; i++) {
+        bool may = authz_topic(q, ACL_DELETE, names[i]);
         wire_put_str(o, names[i]);
         wire_put_len(o, counts[i]);
         for (int32_t k = 0; k < counts[i]; k++) {
             int64_t low = -1;
-            kafka_error error = delete_records(q, names[i], targets[i][k].index, targets[i][k].offset, &low);
+            kafka_error error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+            if (may) error = delete_records(q, names[i], targets[i][k].index, targets[i][k].offset, &low);
             wire_put_i32(o, targets[i][k].index);
             wire_put_i64(o, error == KAFKA_NONE ? low : -1);
             wire_put_i16(o, (int16_t)error);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/quota.h"
 #include "broker/txn.h"
 
@@ -30,6 +31,7 @@ typedef struct produce_topic {
     uint8_t id[16];
     int32_t partitions_len;
     produce_partition *partitions;
+    bool asked, may; /* whether it may be written to, once that was asked */
 } produce_topic;
 
 struct produce {
@@ -103,9 +105,19 @@ static bool is_transactional(const produce *w)
 /* What the request as a whole gets wrong, for every partition alike. */
 static kafka_error check_request(const produce *w)
 {
-    if (is_transactional(w) && !w->transactional_id.p) return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    bool may = w->transactional_id.p && authz_txn(w->q, ACL_WRITE, w->transactional_id);
+    if (!may && is_transactional(w)) return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     if (w->acks < -1 || w->acks > 1) return KAFKA_INVALID_REQUIRED_ACKS;
     return KAFKA_NONE;
+}
+
+/* Whether the topic may be written to; an unknown id is an error of its own. */
+static bool may_write(request *q, produce_topic *t, const topic *found)
+{
+    if (!q->b->authorizer || (!found && q->version >= 13)) return true;
+    if (!t->asked) t->may = authz_topic(q, ACL_WRITE, found ? str_z(found->name) : t->name);
+    t->asked = true;
+    return t->may;
 }
 
 /* Finds the partition and applies the rules that depend on the topic. */
@@ -115,7 +127,9 @@ static kafka_error find_partition(request *q, produce *w, produce_topic *t, prod
     kafka_error error = KAFKA_NONE;
     pthread_mutex_lock(&b->meta_lock);
     topic *found = q->version >= 13 ? topic_find_id(b, t->id) : topic_find(b, t->name);
-    if (!found) {
+    if (!may_write(q, t, found)) {
+        error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    } else if (!found) {
         error = q->version >= 13 ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     } else if (found->internal && !str_eqz(q->client_id, "__admin_client")) {
         error = KAFKA_INVALID_TOPIC_EXCEPTION;

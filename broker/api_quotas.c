@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/meta.h"
 #include "broker/quota.h"
 
@@ -119,6 +120,8 @@ api_outcome api_describe_client_quotas(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     str why = WIRE_NULL;
     kafka_error error = KAFKA_NONE;
+    if (!authz_cluster(q, ACL_DESCRIBE_CONFIGS)) error = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+    if (error != KAFKA_NONE) why = authz_message(error);
     for (int32_t i = 0; i < n && error == KAFKA_NONE; i++) error = add_component(q, &f, &list[i], &why);
     if (error == KAFKA_NONE && f.wanted[QUOTA_IP] && (f.wanted[QUOTA_USER] || f.wanted[QUOTA_CLIENT]))
         error = fail(&why, KAFKA_INVALID_REQUEST, STR("An address is no entity together with a user or client id."));
@@ -343,7 +346,12 @@ api_outcome api_alter_client_quotas(request *q)
     quota_change *changes = ARENA_ARRAY(q->a, quota_change, (size_t)n * QUOTA_KINDS + 1);
     size_t changes_len = 0;
     int32_t answers = check_all(q, list, n, changes, &changes_len);
-    bool stored = validate_only || store(q->b, changes, changes_len);
+    bool may = authz_cluster(q, ACL_ALTER_CONFIGS);
+    for (int32_t i = 0; i < n && !may; i++) {
+        list[i].error = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+        list[i].why = authz_message(list[i].error);
+    }
+    bool stored = validate_only || !may || store(q->b, changes, changes_len);
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);

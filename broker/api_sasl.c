@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "broker/api.h"
 #include "broker/auth.h"
+#include "broker/authz.h"
 #include "broker/meta.h"
 
 enum { ITERATIONS_MIN = 4096, ITERATIONS_MAX = 16384, FAILED_DELAY_MS = 100 };
@@ -136,6 +137,8 @@ api_outcome api_describe_scram(request *q)
     }
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
+    bool may = authz_cluster(q, ACL_DESCRIBE);
+    if (!may) n = 0;
     map counts = {0};
     str *again = ARENA_ARRAY(q->a, str, n > 0 ? (size_t)n : 1);
     int32_t distinct = 0;
@@ -144,10 +147,10 @@ api_outcome api_describe_scram(request *q)
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
-    wire_put_i16(o, KAFKA_NONE);
-    wire_put_nstr(o, WIRE_NULL);
+    wire_put_i16(o, may ? KAFKA_NONE : KAFKA_CLUSTER_AUTHORIZATION_FAILED);
+    wire_put_nstr(o, may ? WIRE_NULL : authz_message(KAFKA_CLUSTER_AUTHORIZATION_FAILED));
     pthread_mutex_lock(&b->meta_lock);
-    bool all = n <= 0;
+    bool all = may && n <= 0;
     wire_put_len(o, all ? (int32_t)map_count(&b->scram_users) : distinct);
     void *value;
     for (size_t it = 0; all && map_next(&b->scram_users, &it, NULL, &value);)
@@ -240,6 +243,7 @@ api_outcome api_alter_scram(request *q)
         scram_change *before = map_put(&seen, list[i].user, &list[i]);
         if (before) before->twice = list[i].twice = true;
     }
+    bool may = authz_cluster(q, ACL_ALTER);
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
@@ -247,8 +251,10 @@ api_outcome api_alter_scram(request *q)
     str user;
     void *value;
     for (size_t it = 0; map_next(&seen, &it, &user, &value);) {
-        const char *why = NULL;
-        kafka_error error = change_one(q->b, value, &why);
+        const char *why = authz_message(KAFKA_CLUSTER_AUTHORIZATION_FAILED).p;
+        kafka_error error = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+        if (may) why = NULL;
+        if (may) error = change_one(q->b, value, &why);
         wire_put_str(o, user);
         wire_put_i16(o, (int16_t)error);
         wire_put_nstr(o, why ? str_z(why) : WIRE_NULL);

@@ -1,6 +1,7 @@
 /* Making and removing topics: CreateTopics, DeleteTopics, CreatePartitions. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/quota.h"
 
 /* From these versions on a client that is over its quota is refused; before, it only has to wait (KIP-599). */
@@ -85,6 +86,8 @@ static kafka_error create_admitted(request *q, topic_spec *spec, uint8_t id[16],
 static kafka_error create(request *q, new_topic *t, bool validate_only, diag *d)
 {
     if (t->twice) return fail(d, KAFKA_INVALID_REQUEST, "Duplicate topic name.");
+    if (!authz_cluster(q, ACL_CREATE) && !authz_topic(q, ACL_CREATE, t->name))
+        return fail(d, KAFKA_TOPIC_AUTHORIZATION_FAILED, "Authorization failed.");
     if (t->assigned > 0 && (t->partitions != -1 || t->replicas != -1)) {
         return fail(d, KAFKA_INVALID_REQUEST,
                     "A manual partition assignment was specified, but numPartitions or "
@@ -155,14 +158,23 @@ static void put_created(request *q, const new_topic *t, kafka_error error, const
     if (q->version >= 7) wire_put_uuid(o, t->id);
     wire_put_i16(o, (int16_t)error);
     wire_put_nstr(o, error == KAFKA_NONE ? WIRE_NULL : str_z(d->text));
-    if (q->version >= 5 && error == KAFKA_NONE) {
+    bool shown = error != KAFKA_NONE || authz_topic(q, ACL_DESCRIBE_CONFIGS, t->name);
+    if (q->version >= 5 && error == KAFKA_NONE && shown) {
         put_effective(q, t);
     } else if (q->version >= 5) {
         wire_put_i32(o, -1);
         wire_put_i16(o, -1);
         wire_put_len(o, 0);
     }
-    wire_put_tags(o);
+    if (q->version >= 5 && !shown) {
+        /* One tagged field, 0: why there are no configs. */
+        write_uvarint64(o->b, 1);
+        write_uvarint64(o->b, 0);
+        write_uvarint64(o->b, 2);
+        wire_put_i16(o, KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    } else {
+        wire_put_tags(o);
+    }
 }
 
 api_outcome api_create_topics(request *q)
@@ -204,6 +216,26 @@ typedef struct doomed {
     bool bad;
 } doomed;
 
+/*
+ * Whether what is named may be deleted. What is found goes into t, as far as it may be known: ids only to those who may
+ * delete, the name of an id to those who may describe.
+ */
+static kafka_error check_doomed(request *q, doomed *t, int32_t *partitions, diag *d)
+{
+    broker *b = q->b;
+    bool by_name = t->name.p != NULL, everything = authz_cluster(q, ACL_DELETE);
+    pthread_mutex_lock(&b->meta_lock);
+    const topic *found = by_name ? topic_find(b, t->name) : topic_find_id(b, t->id);
+    str name = found ? arena_str(q->a, str_z(found->name)) : t->name;
+    bool known = everything || !name.p || authz_topic(q, ACL_DESCRIBE, name);
+    bool may = everything || !found || authz_topic(q, ACL_DELETE, name);
+    *partitions = found ? found->partitions_len : 0;
+    if (found && known && may) memcpy(t->id, found->id, 16);
+    pthread_mutex_unlock(&b->meta_lock);
+    if (known) t->name = name;
+    return known && may ? KAFKA_NONE : fail(d, KAFKA_TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.");
+}
+
 static void delete_one(request *q, doomed *t)
 {
     broker *b = q->b;
@@ -219,15 +251,9 @@ static void delete_one(request *q, doomed *t)
         diag_set(&d, DIAG_STATE, "Topic deletion is disabled.");
     } else {
         /* The answer names the topic in both ways; what it was is gone once it is deleted. */
-        pthread_mutex_lock(&b->meta_lock);
-        const topic *found = t->name.p ? topic_find(b, t->name) : topic_find_id(b, t->id);
-        int32_t partitions = found ? found->partitions_len : 0;
-        if (found) {
-            memcpy(t->id, found->id, 16);
-            t->name = arena_str(q->a, str_z(found->name));
-        }
-        pthread_mutex_unlock(&b->meta_lock);
-        if (partitions > 0) error = admit(q, partitions, DELETE_STRICT, &d);
+        int32_t partitions;
+        error = check_doomed(q, t, &partitions, &d);
+        if (error == KAFKA_NONE && partitions > 0) error = admit(q, partitions, DELETE_STRICT, &d);
         if (error == KAFKA_NONE) error = topic_delete(b, t->name, t->id, &d);
     }
     wire_out *o = &q->out;
@@ -296,6 +322,8 @@ static kafka_error grow(request *q, const growing *g, bool validate_only, diag *
         diag_set(d, DIAG_INVALID, "Duplicate topic in request.");
         return KAFKA_INVALID_REQUEST;
     }
+    if (!authz_topic(q, ACL_ALTER, g->name))
+        return fail(d, KAFKA_TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.");
     pthread_mutex_lock(&b->meta_lock);
     const topic *t = topic_find(b, g->name);
     int32_t have = t ? t->partitions_len : 0;

@@ -1,6 +1,7 @@
 /* What transactional producers send: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn. */
 #include "base/check.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/txn.h"
 
 /* PRODUCER_FENCED came late; older versions of a request know only the other code for it. */
@@ -39,12 +40,18 @@ api_outcome api_init_producer_id(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     kafka_error error = KAFKA_NONE;
     int64_t producer_id = -1;
+    /* Whoever may write to some topic may do so idempotently (KIP-679). */
     if (!id.p) {
-        error = txn_new_producer_id(q->b, &producer_id);
+        if (!authz_cluster(q, ACL_IDEMPOTENT_WRITE) && !authz_any(q, ACL_WRITE, ACL_TOPIC))
+            error = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+        else
+            error = txn_new_producer_id(q->b, &producer_id);
         answer_init(q, error, producer_id, 0);
         return API_ANSWERED;
     }
-    if (id.n == 0 || (given_pid == -1) != (given_epoch == -1) || given_pid < -1 || given_epoch < -1)
+    if (!authz_txn(q, ACL_WRITE, id))
+        error = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    else if (id.n == 0 || (given_pid == -1) != (given_epoch == -1) || given_pid < -1 || given_epoch < -1)
         error = KAFKA_INVALID_REQUEST;
     else if (timeout_ms <= 0 || timeout_ms > broker_i64(q->b, "transaction.max.timeout.ms"))
         error = KAFKA_INVALID_TRANSACTION_TIMEOUT;
@@ -81,6 +88,7 @@ typedef struct add_request {
     int32_t txns_len;
     add_txn *txns;
     int waiting;
+    kafka_error refused; /* the request as a whole */
 } add_request;
 
 static void read_add_topics(request *q, add_txn *a)
@@ -117,16 +125,27 @@ static void set_all(add_txn *a, kafka_error error)
         for (int32_t k = 0; k < a->topics[i].n; k++) a->topics[i].errors[k] = error;
 }
 
-/* One unknown partition spoils the request: it gets its error, every other one OPERATION_NOT_ATTEMPTED. */
-static bool all_exist(add_txn *a)
+/* Clients (other brokers send newer versions) may add what they may write to, but nothing that is the cluster's own. */
+static bool may_add(const request *q, str topic_name)
+{
+    if (q->version >= 4) return true;
+    if (str_eqz(topic_name, TOPIC_OFFSETS) || str_eqz(topic_name, TOPIC_TXNS)) return false;
+    return authz_topic(q, ACL_WRITE, topic_name);
+}
+
+/* One partition that cannot be added spoils the request: every other one gets OPERATION_NOT_ATTEMPTED. */
+static bool all_can_be_added(add_txn *a)
 {
     bool all = true;
     for (int32_t i = 0; i < a->topics_len; i++) {
+        bool may = may_add(a->of->q, a->topics[i].name);
         for (int32_t k = 0; k < a->topics[i].n; k++) {
             broker_partition *p =
                 partition_by_name(a->of->q->b, a->topics[i].name, a->topics[i].partitions[k].partition);
-            a->topics[i].errors[k] = p ? KAFKA_OPERATION_NOT_ATTEMPTED : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-            if (!p) all = false;
+            a->topics[i].errors[k] = !may ? KAFKA_TOPIC_AUTHORIZATION_FAILED
+                                     : p  ? KAFKA_OPERATION_NOT_ATTEMPTED
+                                          : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+            if (!may || !p) all = false;
             broker_partition_release(p);
         }
     }
@@ -156,9 +175,9 @@ static void answer_add(add_request *r)
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
     if (q->version >= 4) {
-        wire_put_i16(o, KAFKA_NONE);
-        wire_put_len(o, r->txns_len);
-        for (int32_t i = 0; i < r->txns_len; i++) {
+        wire_put_i16(o, (int16_t)r->refused);
+        wire_put_len(o, r->refused == KAFKA_NONE ? r->txns_len : 0);
+        for (int32_t i = 0; i < r->txns_len && r->refused == KAFKA_NONE; i++) {
             wire_put_str(o, r->txns[i].id);
             put_add_topics(o, &r->txns[i]);
             wire_put_tags(o);
@@ -191,7 +210,9 @@ static void verify(add_txn *a, const txn *t, kafka_error missing)
 static void add_one(request *q, add_txn *a)
 {
     txn *t;
-    kafka_error error = a->id.n == 0 ? KAFKA_INVALID_REQUEST : txn_check(q->b, a->id, a->producer_id, a->epoch, &t);
+    kafka_error error = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (q->version >= 4 || authz_txn(q, ACL_WRITE, a->id))
+        error = a->id.n == 0 ? KAFKA_INVALID_REQUEST : txn_check(q->b, a->id, a->producer_id, a->epoch, &t);
     if (error != KAFKA_NONE) {
         set_all(a, fenced(error, q->version >= 2));
         return;
@@ -200,7 +221,7 @@ static void add_one(request *q, add_txn *a)
         verify(a, t, KAFKA_TRANSACTION_ABORTABLE);
         return;
     }
-    if (!all_exist(a)) return;
+    if (!all_can_be_added(a)) return;
     txn_partition *list = ARENA_ARRAY(q->a, txn_partition, a->partitions + 1);
     size_t n = 0;
     for (int32_t i = 0; i < a->topics_len; i++)
@@ -225,7 +246,8 @@ api_outcome api_add_partitions_to_txn(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     /* One more than there are, so that answers that come at once do not complete the request in the middle. */
     r->waiting = 1;
-    for (int32_t i = 0; i < r->txns_len; i++) add_one(q, &r->txns[i]);
+    if (q->version >= 4 && !authz_cluster(q, ACL_CLUSTER_ACTION)) r->refused = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+    for (int32_t i = 0; i < r->txns_len && r->refused == KAFKA_NONE; i++) add_one(q, &r->txns[i]);
     if (--r->waiting > 0) return API_PARKED;
     answer_add(r);
     return API_ANSWERED;
@@ -258,7 +280,13 @@ api_outcome api_add_offsets_to_txn(request *q)
     if (wire_failed(in)) return API_MALFORMED;
     txn *t;
     diag d = {0};
-    kafka_error error = id.n == 0 ? KAFKA_INVALID_REQUEST : txn_check(q->b, id, producer_id, epoch, &t);
+    kafka_error error = KAFKA_NONE;
+    if (!authz_txn(q, ACL_WRITE, id))
+        error = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    else if (!authz_group(q, ACL_READ, group_id))
+        error = KAFKA_GROUP_AUTHORIZATION_FAILED;
+    else
+        error = id.n == 0 ? KAFKA_INVALID_REQUEST : txn_check(q->b, id, producer_id, epoch, &t);
     int32_t n = error == KAFKA_NONE ? topic_internal(q->b, TOPIC_OFFSETS, &d) : 0;
     if (error == KAFKA_NONE && n <= 0) error = KAFKA_COORDINATOR_NOT_AVAILABLE;
     if (error != KAFKA_NONE) {
@@ -299,8 +327,9 @@ api_outcome api_end_txn(request *q)
     bool commit = wire_bool(in);
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
-    if (id.n == 0) {
-        answer_end(q, KAFKA_INVALID_REQUEST, -1, -1);
+    bool may = authz_txn(q, ACL_WRITE, id);
+    if (!may || id.n == 0) {
+        answer_end(q, may ? KAFKA_INVALID_REQUEST : KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, -1, -1);
         return API_ANSWERED;
     }
     txn_end(q->b, id, producer_id, epoch, commit, q->version >= 5, on_ended, q);

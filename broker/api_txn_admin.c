@@ -6,6 +6,7 @@
 #include "base/regex.h"
 #include "base/utf8.h"
 #include "broker/api.h"
+#include "broker/authz.h"
 #include "broker/group.h"
 #include "broker/txn.h"
 
@@ -15,7 +16,8 @@ static kafka_error write_marker(request *q, str topic_name, int32_t index, int64
                                 int32_t coordinator_epoch, bool commit)
 {
     diag d = {0};
-    if (producer_id >= BROKER_INTERNAL_PRODUCER_FIRST) return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+    bool may = authz_cluster(q, ACL_ALTER) || authz_cluster(q, ACL_CLUSTER_ACTION);
+    if (!may || producer_id >= BROKER_INTERNAL_PRODUCER_FIRST) return KAFKA_CLUSTER_AUTHORIZATION_FAILED;
     broker_partition *p = partition_by_name(q->b, topic_name, index);
     if (!p) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     plog *log = broker_partition_log(p, &d);
@@ -94,20 +96,23 @@ api_outcome api_write_txn_markers(request *q)
 
 /* ---- DescribeProducers --------------------------------------------------------------------------------- */
 
-static void put_producers(request *q, str topic_name, int32_t index)
+static void put_producers(request *q, str topic_name, bool may, int32_t index)
 {
     wire_out *o = &q->out;
     diag d = {0};
-    broker_partition *p = partition_by_name(q->b, topic_name, index);
+    broker_partition *p = may ? partition_by_name(q->b, topic_name, index) : NULL;
     plog *log = p ? broker_partition_log(p, &d) : NULL;
-    kafka_error error = !p ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : !log ? KAFKA_KAFKA_STORAGE_ERROR : KAFKA_NONE;
+    kafka_error error = !may   ? KAFKA_TOPIC_AUTHORIZATION_FAILED
+                        : !p   ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
+                        : !log ? KAFKA_KAFKA_STORAGE_ERROR
+                               : KAFKA_NONE;
     buf list = {0};
     if (log) plog_producers(log, &list);
     const plog_producer *producers = (const void *)list.data;
     size_t n = list.len / sizeof *producers;
     wire_put_i32(o, index);
     wire_put_i16(o, (int16_t)error);
-    wire_put_nstr(o, WIRE_NULL);
+    wire_put_nstr(o, authz_message(error));
     wire_put_len(o, (int32_t)n);
     for (size_t i = 0; i < n; i++) {
         wire_put_i64(o, producers[i].producer_id);
@@ -134,11 +139,12 @@ api_outcome api_describe_producers(request *q)
     for (int32_t i = 0; i < n && !wire_failed(in); i++) {
         str name = wire_str(in);
         int32_t count = wire_len(in, 4);
+        bool may = !wire_failed(in) && authz_topic(q, ACL_READ, name);
         wire_put_str(o, name);
         wire_put_len(o, count);
         for (int32_t k = 0; k < count && !wire_failed(in); k++) {
             int32_t index = wire_i32(in);
-            if (!wire_failed(in)) put_producers(q, name, index);
+            if (!wire_failed(in)) put_producers(q, name, may, index);
         }
         wire_tags(in);
         wire_put_tags(o);
@@ -150,10 +156,15 @@ api_outcome api_describe_producers(request *q)
 
 /* ---- DescribeTransactions ------------------------------------------------------------------------------ */
 
-static void put_txn_topics(wire_out *o, const txn *t)
+/* Of its topics those that the client may know of. */
+static void put_txn_topics(request *q, const txn *t)
 {
+    wire_out *o = &q->out;
     map topics = {0};
-    for (size_t i = 0; i < t->partitions_len; i++) map_put(&topics, str_z(t->partitions[i].topic), &t->partitions[i]);
+    for (size_t i = 0; i < t->partitions_len; i++) {
+        str one = str_z(t->partitions[i].topic);
+        if (authz_topic(q, ACL_DESCRIBE, one)) map_put(&topics, one, &t->partitions[i]);
+    }
     wire_put_len(o, (int32_t)map_count(&topics));
     str name;
     for (size_t it = 0; map_next(&topics, &it, &name, NULL);) {
@@ -197,9 +208,11 @@ static bool put_internal(request *q, str id)
 static void put_txn(request *q, str id)
 {
     wire_out *o = &q->out;
-    const txn *t = txn_find(q->b, id);
-    if (!t && put_internal(q, id)) return;
-    wire_put_i16(o, t ? KAFKA_NONE : id.n == 0 ? KAFKA_INVALID_REQUEST : KAFKA_TRANSACTIONAL_ID_NOT_FOUND);
+    bool may = authz_txn(q, ACL_DESCRIBE, id);
+    const txn *t = may ? txn_find(q->b, id) : NULL;
+    if (may && !t && put_internal(q, id)) return;
+    kafka_error missing = id.n == 0 ? KAFKA_INVALID_REQUEST : KAFKA_TRANSACTIONAL_ID_NOT_FOUND;
+    wire_put_i16(o, (int16_t)(t ? KAFKA_NONE : may ? missing : KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
     wire_put_str(o, id);
     wire_put_str(o, t ? str_z(txn_state_name(t->state)) : STR(""));
     wire_put_i32(o, t ? t->timeout_ms : 0);
@@ -207,7 +220,7 @@ static void put_txn(request *q, str id)
     wire_put_i64(o, t ? t->producer_id : 0);
     wire_put_i16(o, t ? t->epoch : 0);
     if (t)
-        put_txn_topics(o, t);
+        put_txn_topics(q, t);
     else
         wire_put_len(o, 0);
     wire_put_tags(o);
@@ -263,7 +276,7 @@ static bool passes(const request *q, const txn_filter *f, const char *id, const 
     for (int32_t i = 0; i < f->states_len; i++) by_state = by_state || str_eqz(f->states[i], state);
     for (int32_t i = 0; i < f->ids_len; i++) by_id = by_id || f->ids[i] == producer_id;
     bool by_time = f->duration_ms < 0 || (start_ms >= 0 && q->b->now.wall_ms - start_ms > f->duration_ms);
-    return by_state && by_id && by_time && id_matches(f, id);
+    return by_state && by_id && by_time && id_matches(f, id) && authz_txn(q, ACL_DESCRIBE, str_z(id));
 }
 
 static void put_listed(wire_out *o, const char *id, int64_t producer_id, const char *state)

@@ -63,10 +63,14 @@ void authz_close(broker *b)
     b->authorizer = NULL;
 }
 
+str authz_name(const broker_conn *c)
+{
+    return c->login->user ? str_z(c->login->user) : STR("ANONYMOUS");
+}
+
 static acl_who who_is(const broker_conn *c)
 {
-    const char *user = c->login->user;
-    return (acl_who){user ? str_z(user) : STR("ANONYMOUS"), str_z(c->peer_host)};
+    return (acl_who){authz_name(c), str_z(c->peer_host)};
 }
 
 static bool is_super(const authorizer *x, str user)
@@ -76,13 +80,18 @@ static bool is_super(const authorizer *x, str user)
     return false;
 }
 
+bool authz_user(const broker *b, const acl_who *who, acl_operation operation, acl_resource resource, str name)
+{
+    const authorizer *x = b->authorizer;
+    if (is_super(x, who->user)) return true;
+    acl_verdict verdict = acls_ask(b->acls, who, operation, resource, name);
+    return verdict == ACL_GRANTED || (verdict == ACL_NOT_NAMED && x->open);
+}
+
 bool authz_ask(const broker_conn *c, acl_operation operation, acl_resource resource, str name)
 {
-    const authorizer *x = c->b->authorizer;
     acl_who who = who_is(c);
-    if (is_super(x, who.user)) return true;
-    acl_verdict verdict = acls_ask(c->b->acls, &who, operation, resource, name);
-    return verdict == ACL_GRANTED || (verdict == ACL_NOT_NAMED && x->open);
+    return authz_user(c->b, &who, operation, resource, name);
 }
 
 /* A name of no meaning comes first: super users and an open authorizer need no entries (as Kafka's default does it). */

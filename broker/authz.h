@@ -19,6 +19,10 @@ bool authz_open(broker *b, diag *d);
 /* Frees what authz_open made. */
 void authz_close(broker *b);
 
+/* Whether someone may do this to the resource, when there is an authorizer. */
+bool authz_user(const broker *b, const acl_who *who, acl_operation operation, acl_resource resource, str name);
+/* The name of the connection's principal. */
+str authz_name(const broker_conn *c);
 /* Whether the connection may do this to the resource, when there is an authorizer. */
 bool authz_ask(const broker_conn *c, acl_operation operation, acl_resource resource, str name);
 

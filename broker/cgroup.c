@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/regex.h"
 #include "base/utf8.h"
+#include "broker/authz.h"
 
 /* Epochs with a meaning of their own in heartbeats. */
 enum { EPOCH_JOIN = 0, EPOCH_LEAVE = -1, EPOCH_AWAY = -2, RESOLVE_MS = 1000 };
@@ -25,7 +26,7 @@ static void cmember_free(cmember *m)
 {
     delay_cancel(&m->g->b->timers, &m->session);
     delay_cancel(&m->g->b->timers, &m->rebalance);
-    char *texts[] = {m->id, m->instance, m->rack, m->client_id, m->client_host, m->regex, m->assignor};
+    char *texts[] = {m->id, m->instance, m->rack, m->client_id, m->client_host, m->regex, m->assignor, m->user};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
     free_topics(m);
     cparts_free(&m->assigned);
@@ -106,11 +107,18 @@ static bool names_topic(const cmember *m, const char *name)
     return m->topics_len > 0 && bsearch(&name, m->topics, m->topics_len, sizeof *m->topics, by_text) != NULL;
 }
 
-/* Internal topics as well: Kafka's coordinator leaves none out, other than clients that match by themselves. */
-static bool matches(const regex *r, regex_match *scratch, const topic *t)
+/*
+ * Internal topics as well: Kafka's coordinator leaves none out, other than clients that match by themselves. A member
+ * finds only what it may describe.
+ */
+static bool matches(const cmember *m, const regex *r, regex_match *scratch, const topic *t)
 {
     diag ignored = {0};
-    return r && regex_matches(r, scratch, str_z(t->name), &ignored) == REGEX_FOUND;
+    str name = str_z(t->name);
+    if (!r || regex_matches(r, scratch, name, &ignored) != REGEX_FOUND) return false;
+    const broker *b = m->g->b;
+    acl_who who = {str_z(m->user), str_z(m->client_host)};
+    return !b->authorizer || !m->user || authz_user(b, &who, ACL_DESCRIBE, ACL_TOPIC, name);
 }
 
 bool cgroup_subscribes(const cgroup *c, str topic_name)
@@ -153,7 +161,7 @@ static void resolve_member(broker *b, cmember *m)
         const topic *t = value;
         ctopic one = {.partitions = t->partitions_len};
         memcpy(one.id, t->id, sizeof one.id);
-        if (names_topic(m, t->name) || matches(r, scratch, t)) buf_add(&m->resolved, &one, sizeof one);
+        if (names_topic(m, t->name) || matches(m, r, scratch, t)) buf_add(&m->resolved, &one, sizeof one);
     }
     size_t n = m->resolved.len / sizeof(ctopic);
     if (n > 0) qsort(m->resolved.data, n, sizeof(ctopic), by_id);
@@ -247,6 +255,11 @@ static bool subscribe(cmember *m, const cheartbeat *h, bool *written)
         *written = true;
     }
     *written = *written || changed;
+    if (h->user.p && !same_text(m->user, h->user)) {
+        group_set_text(&m->user, h->user);
+        /* What the pattern finds may be something else for this user. */
+        if (m->regex) m->g->consumer->resolved_ms = m->g->b->now.mono_ms - RESOLVE_MS;
+    }
     return changed;
 }
 

@@ -36,6 +36,7 @@ typedef struct ctopic {
 typedef struct cmember {
     group *g;
     char *id, *instance, *rack, *client_id, *client_host, *regex, *assignor;
+    char *user; /* whose ACLs say what the pattern finds; NULL: not heard of since the start, or there are none */
     char **topics; /* sorted, each once */
     size_t topics_len;
     int32_t rebalance_ms;
@@ -91,6 +92,7 @@ void cgroup_assign(cgroup *c);
 /* What ConsumerGroupHeartbeat says. p == NULL: not said. */
 typedef struct cheartbeat {
     str group_id, member_id, instance, rack, regex, assignor, client_id, client_host;
+    str user; /* the principal's name; p == NULL: nobody asks */
     int32_t epoch, rebalance_ms;
     const str *topics;
     int32_t topics_len; /* -1: not said */

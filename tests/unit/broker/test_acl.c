@@ -50,8 +50,8 @@ static bool names_it(const acl *x, acl_resource resource, str name)
 
 static bool means(const acl *x, const acl_who *who)
 {
-    bool one = str_starts(x->principal, STR("User:")) &&
-               str_eq(who->user, str_of(x->principal.p + 5, x->principal.n - 5));
+    bool one =
+        str_starts(x->principal, STR("User:")) && str_eq(who->user, str_of(x->principal.p + 5, x->principal.n - 5));
     bool loop = str_eqz(who->host, "::1") && (str_eqz(x->host, "::1") || str_eqz(x->host, "0:0:0:0:0:0:0:1"));
     return (one || str_eqz(x->principal, "User:*")) && (str_eqz(x->host, "*") || str_eq(x->host, who->host) || loop);
 }
@@ -115,8 +115,9 @@ static bool oracle_any(const oracle *o, const acl_who *who, acl_operation op, ac
 
 static acl random_entry(rng *r)
 {
-    static const acl_operation operations[] = {ACL_ALL,      ACL_READ,   ACL_WRITE,         ACL_DELETE, ACL_ALTER,
-                                               ACL_DESCRIBE, ACL_CREATE, ACL_ALTER_CONFIGS, ACL_DESCRIBE_CONFIGS};
+    static const acl_operation operations[] = {ACL_ALL,    ACL_READ,          ACL_WRITE,
+                                               ACL_DELETE, ACL_ALTER,         ACL_DESCRIBE,
+                                               ACL_CREATE, ACL_ALTER_CONFIGS, ACL_DESCRIBE_CONFIGS};
     acl x = {.resource = rng_below(r, 2) ? ACL_TOPIC : ACL_GROUP,
              .pattern = rng_below(r, 2) ? ACL_LITERAL : ACL_PREFIXED,
              .permission = rng_below(r, 4) ? ACL_ALLOW : ACL_DENY};
@@ -134,8 +135,8 @@ static void check_asking(acls *s, const oracle *o, rng *r, int times)
         acl_operation op = (acl_operation)(ACL_READ + rng_below(r, 9));
         acl_resource resource = rng_below(r, 2) ? ACL_TOPIC : ACL_GROUP;
         str name = PICK(r, names);
-        ck_assert_msg(acls_ask(s, &who, op, resource, name) == oracle_ask(o, &who, op, resource, name),
-                      "%.*s %d %.*s", STR_ARG(who.user), (int)op, STR_ARG(name));
+        ck_assert_msg(acls_ask(s, &who, op, resource, name) == oracle_ask(o, &who, op, resource, name), "%.*s %d %.*s",
+                      STR_ARG(who.user), (int)op, STR_ARG(name));
         ck_assert(acls_any(s, &who, op, resource) == oracle_any(o, &who, op, resource));
     }
 }
@@ -311,7 +312,7 @@ static int count(const acl *filter)
 }
 
 /* DeleteAcls; how many each filter matched, or the negative of its error. */
-static void delete(int16_t version, const acl *filters, int32_t n, int *matched)
+static void delete (int16_t version, const acl *filters, int32_t n, int *matched)
 {
     bench_begin(&t, 31, version);
     wire_put_len(&t.out, n);
@@ -381,7 +382,7 @@ START_TEST(entries_come_and_go_in_every_version)
         ck_assert_int_eq(describe(version, &filter, found, &error), 1);
         acl filters[3] = {filter, everything, everything};
         filters[1].principal = STR("User:a");
-        delete(version, filters, 3, matched);
+        delete (version, filters, 3, matched);
         ck_assert_int_eq(matched[0], 1);
         ck_assert_int_eq(matched[1], 2);
         ck_assert_int_eq(matched[2], 7);
@@ -404,7 +405,7 @@ START_TEST(entries_outlive_restarts_and_power_losses)
         if (round == 1) bench_power_loss(&t, 3);
         if (round == 2) bench_kill(&t);
         ck_assert_int_eq(count(&everything), 2);
-        delete(3, &filter, 1, &matched);
+        delete (3, &filter, 1, &matched);
         ck_assert_int_eq(matched, 1);
         bench_power_loss(&t, 4);
         ck_assert_int_eq(count(&everything), 1);
@@ -423,7 +424,7 @@ START_TEST(entries_outlive_the_rewriting_of_the_metadata_log)
     int matched;
     for (int i = 0; i < 3000; i++) {
         ck_assert_int_eq(create_one(x), 0);
-        delete(2, &everything, 1, &matched);
+        delete (2, &everything, 1, &matched);
         ck_assert_int_eq(matched, 1);
     }
     ck_assert_int_eq(create_one(x), 0);
@@ -462,10 +463,7 @@ START_TEST(wrong_entries_are_refused_one_by_one)
     ck_assert_int_eq(count(&everything), 1);
     for (int field = 0; field < 4; field++) {
         acl x = good;
-        *(field == 0   ? &x.resource
-          : field == 1 ? &x.pattern
-          : field == 2 ? &x.operation
-                       : &x.permission) = 0;
+        *(field == 0 ? &x.resource : field == 1 ? &x.pattern : field == 2 ? &x.operation : &x.permission) = 0;
         for (int16_t key = 29; key <= 31; key++) {
             bench_begin(&t, key, 3);
             if (key > 29) wire_put_len(&t.out, 1);
@@ -481,7 +479,7 @@ START_TEST(wrong_entries_are_refused_one_by_one)
           : field == 2 ? &filter.operation
                        : &filter.permission) = 77;
         int matched;
-        delete(3, &filter, 1, &matched);
+        delete (3, &filter, 1, &matched);
         ck_assert_int_eq(matched, -KAFKA_INVALID_REQUEST);
         ck_assert_int_eq(count(&filter), 0);
     }
@@ -497,7 +495,7 @@ START_TEST(without_an_authorizer_the_apis_say_so)
     ck_assert_int_eq(describe(3, &everything, NULL, &error), -1);
     ck_assert_int_eq(error, KAFKA_SECURITY_DISABLED);
     ck_assert_int_eq(create_one(entry_of(ACL_TOPIC, ACL_LITERAL, "t", "User:a", ACL_READ)), KAFKA_SECURITY_DISABLED);
-    delete(1, &everything, 1, &matched);
+    delete (1, &everything, 1, &matched);
     ck_assert_int_eq(matched, -KAFKA_SECURITY_DISABLED);
     bench_close(&t);
 }
@@ -520,7 +518,7 @@ START_TEST(only_who_may_alter_the_cluster_keeps_the_lists)
     ck_assert_int_eq(describe(3, &everything, NULL, &error), 2);
     ck_assert_int_eq(create_one(entry_of(ACL_TOPIC, ACL_LITERAL, "t", "User:a", ACL_READ)),
                      KAFKA_CLUSTER_AUTHORIZATION_FAILED);
-    delete(3, &everything, 1, &matched);
+    delete (3, &everything, 1, &matched);
     ck_assert_int_eq(matched, -KAFKA_CLUSTER_AUTHORIZATION_FAILED);
     bench_hang_up(&t, 0);
     bench_begin(&t, 18, 0);
@@ -528,7 +526,7 @@ START_TEST(only_who_may_alter_the_cluster_keeps_the_lists)
     t.conns[0]->login->user = strdup("keeper");
     ck_assert_int_eq(describe(3, &everything, NULL, &error), 2);
     ck_assert_int_eq(create_one(entry_of(ACL_TOPIC, ACL_LITERAL, "t", "User:a", ACL_READ)), 0);
-    delete(3, &everything, 1, &matched);
+    delete (3, &everything, 1, &matched);
     ck_assert_int_eq(matched, 3);
     bench_close(&t);
 }
@@ -554,7 +552,7 @@ START_TEST(too_many_entries_at_once_are_refused)
     ck_assert_int_eq(create_one(list[MANY - 1]), 0);
     ck_assert_int_eq(count(&everything), MANY);
     int matched;
-    delete(3, &everything, 1, &matched);
+    delete (3, &everything, 1, &matched);
     ck_assert_int_eq(matched, -KAFKA_INVALID_REQUEST);
     ck_assert_int_eq(count(&everything), MANY);
     free(list);
