@@ -104,7 +104,7 @@ static void open_exchanges(query *q)
     uint32_t rows = q->options.exchange_rows ? q->options.exchange_rows : 16384;
     for (int i = 0; i < q->stage_count; i++) {
         stage *s = &q->stages[i];
-        if (s->sends) s->out = exchange_new(q->stages[s->to].partitions, rows, wake_stage, s);
+        if (s->sends) s->out = exchange_new(s->partitions, q->stages[s->to].partitions, rows, wake_stage, s);
     }
 }
 

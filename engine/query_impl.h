@@ -37,8 +37,9 @@ typedef struct input {
     int from_stage;
     op *to;
     int side;
-    exchange_rows rows; /* taken, not yet pushed whole */
-    uint32_t at;
+    exchange_rows *heads; /* of an exchange: by sender, what was taken and is not yet pushed whole */
+    uint32_t *at; /* the next row of each */
+    int waiting; /* how many heads there are */
 } input;
 
 struct task {

@@ -4,6 +4,8 @@
 #include "base/check.h"
 #include "engine/query_impl.h"
 
+enum { TURN_ROWS = 64 };
+
 /* ---- building ------------------------------------------------------------------------------------------------- */
 
 static op *open_step(op_env *env, const plan *p, op *next, int side)
@@ -39,6 +41,8 @@ static bool build(task *t, const plan *p, op *next, int side)
     if (from) {
         input *in = &t->inputs[t->input_count++];
         *in = (input){.x = from->out, .from_stage = (int)(from - q->stages), .to = next, .side = side};
+        in->heads = ARENA_ARRAY(t->mem, exchange_rows, (size_t)exchange_senders(in->x));
+        in->at = ARENA_ARRAY(t->mem, uint32_t, (size_t)exchange_senders(in->x));
         return true;
     }
     if (p->kind == PLAN_SOURCE) {
@@ -79,7 +83,10 @@ bool task_build(task *t)
 void task_close(task *t)
 {
     for (int i = 0; i < t->input_count; i++) {
-        if (t->inputs[i].rows.rows) exchange_done(t->inputs[i].x, t->partition, &t->inputs[i].rows);
+        input *in = &t->inputs[i];
+        for (int k = 0; in->x && k < exchange_senders(in->x); k++) {
+            if (in->heads[k].rows) exchange_done(in->x, t->partition, &in->heads[k]);
+        }
     }
     for (int i = 0; i < t->env.op_count; i++) {
         op *o = t->env.ops[i];
@@ -92,35 +99,79 @@ void task_close(task *t)
 
 static bool input_ready(const input *in)
 {
-    return in->source ? source_ready(in->source) : in->rows.rows != NULL;
+    return in->source ? source_ready(in->source) : in->waiting > 0;
+}
+
+/* Whether it could have more at hand than it has. */
+static bool input_wants(const input *in)
+{
+    return in->source ? !source_ready(in->source) : in->waiting < exchange_senders(in->x);
 }
 
 static bool input_ended(const task *t, const input *in)
 {
     if (in->source) return source_ended(in->source);
     const stage *from = &t->q->stages[in->from_stage];
-    return !in->rows.rows && atomic_load(&from->done) == from->partitions && exchange_empty(in->x, t->partition);
+    return in->waiting == 0 && atomic_load(&from->done) == from->partitions && exchange_empty(in->x, t->partition);
 }
 
 static io_status input_fill(task *t, input *in)
 {
     if (in->source) return source_fill(in->source);
-    if (!in->rows.rows && exchange_take(in->x, t->partition, &in->rows)) in->at = 0;
-    return in->rows.rows ? IO_OK : IO_EMPTY;
+    in->waiting += exchange_take(in->x, t->partition, in->heads);
+    return in->waiting > 0 ? IO_OK : IO_EMPTY;
+}
+
+static int64_t before(int64_t time)
+{
+    return time > INT64_MIN ? time - 1 : time;
+}
+
+/* The sender whose head is the oldest, the first of equals; *limit is lowered to where another one's turn comes. */
+static int oldest_sender(const input *in, int64_t *limit)
+{
+    int best = -1;
+    int64_t head = 0;
+    for (int i = 0, left = in->waiting; left > 0; i++) {
+        const chunk *c = in->heads[i].rows;
+        if (!c) continue;
+        left--;
+        int64_t time = c->rowtime[chunk_row(c, in->at[i])];
+        int64_t other = time; /* of equal times the sender that comes first in number */
+        if (best < 0 || time < head) {
+            other = best < 0 ? *limit : before(head);
+            best = i;
+            head = time;
+        }
+        if (other < *limit) *limit = other;
+    }
+    return best;
 }
 
 static int64_t input_head(const input *in)
 {
     if (in->source) return source_head(in->source);
-    return in->rows.rows->rowtime[chunk_row(in->rows.rows, in->at)];
+    int64_t limit = INT64_MAX;
+    int i = oldest_sender(in, &limit);
+    const chunk *c = in->heads[i].rows;
+    return c->rowtime[chunk_row(c, in->at[i])];
 }
 
+/*
+ * Pushes the oldest sender's rows up to where another one's turn comes, or this time. Senders that are abreast take
+ * turns of TURN_ROWS: row by row the operators behind would get chunks of one row, and cost half as much again.
+ */
 static bool exchange_push(task *t, input *in, int64_t limit)
 {
-    chunk *all = in->rows.rows;
-    uint32_t from = in->at, to = from + 1;
-    while (to < all->count && all->rowtime[chunk_row(all, to)] <= limit) to++;
-    in->at = to;
+    int64_t turn = limit;
+    int sender = oldest_sender(in, &turn);
+    chunk *all = in->heads[sender].rows;
+    uint32_t from = in->at[sender], to = from + 1;
+    for (; to < all->count; to++) {
+        int64_t time = all->rowtime[chunk_row(all, to)];
+        if (time > limit || (time > turn && to - from >= TURN_ROWS)) break;
+    }
+    in->at[sender] = to;
     chunk c = *all;
     if (from > 0 || to < all->count) {
         c.count = to - from;
@@ -130,7 +181,11 @@ static bool exchange_push(task *t, input *in, int64_t limit)
     bool last = to == all->count;
     in->to->stats.rows_in += c.count;
     bool ok = in->to->class->push(in->to, in->side, &c);
-    if (last) exchange_done(in->x, t->partition, &in->rows);
+    if (last) {
+        exchange_done(in->x, t->partition, &in->heads[sender]);
+        in->at[sender] = 0;
+        in->waiting--;
+    }
     return ok;
 }
 
@@ -140,29 +195,32 @@ static bool input_push(task *t, input *in, int64_t limit)
     return in->source ? source_push(in->source, limit) : exchange_push(t, in, limit);
 }
 
-/* Pushes rows, lowest event time first, until one of the inputs has none left at hand. */
-static bool push_merged(task *t)
+/*
+ * Pushes rows, lowest event time first, until one of the inputs may have more at hand than it shows. On the way to a
+ * boundary only exchanges are inputs.
+ */
+static bool push_merged(task *t, bool exchanges_only)
 {
-    if (t->input_count == 1) return input_push(t, &t->inputs[0], INT64_MAX);
     for (;;) {
         /* On a tie the later input goes first: that of a join's table, so that a row finds what is as old as it. */
         int best = -1;
-        int64_t limit = INT64_MAX;
+        int64_t head = 0, limit = INT64_MAX;
         for (int i = 0; i < t->input_count; i++) {
-            input *in = &t->inputs[i];
-            if (!input_ready(in)) continue;
-            if (best < 0 || input_head(in) <= input_head(&t->inputs[best])) best = i;
-        }
-        int64_t head = input_head(&t->inputs[best]);
-        for (int i = 0; i < t->input_count; i++) {
-            if (i == best || !input_ready(&t->inputs[i])) continue;
-            int64_t other = input_head(&t->inputs[i]) - (i > best);
+            const input *in = &t->inputs[i];
+            if (!input_ready(in) || (exchanges_only && in->source)) continue;
+            int64_t time = t->input_count == 1 ? 0 : input_head(in);
+            int64_t other = best < 0 ? INT64_MAX : before(time);
+            if (best < 0 || time <= head) {
+                other = best < 0 ? INT64_MAX : head;
+                best = i;
+                head = time;
+            }
             if (other < limit) limit = other;
         }
-        check(limit >= head || t->input_count > 1);
-        if (!input_push(t, &t->inputs[best], limit)) return false;
-        if (!input_ready(&t->inputs[best])) return true;
-        if (t->ended) return true;
+        input *in = &t->inputs[best];
+        int waiting = in->waiting;
+        if (!input_push(t, in, limit)) return false;
+        if (!input_ready(in) || in->waiting < waiting || t->ended) return true;
     }
 }
 
@@ -223,6 +281,16 @@ static task_status finish(task *t)
     return TASK_DONE;
 }
 
+/* Takes what has arrived; false: there is nothing. */
+static bool fill_exchanges(task *t)
+{
+    bool any = false;
+    for (int i = 0; i < t->input_count; i++) {
+        if (!t->inputs[i].source && input_fill(t, &t->inputs[i]) == IO_OK) any = true;
+    }
+    return any;
+}
+
 /*
  * On the way to a boundary: sources are not touched; exchanges are emptied once every sender has arrived; what is held
  * back goes on; then the task has arrived.
@@ -232,15 +300,12 @@ static task_status step_to_boundary(task *t, int64_t generation)
     if (t->arrived == generation) return TASK_BLOCKED;
     bool complete = true;
     for (int i = 0; i < t->input_count; i++) {
-        input *in = &t->inputs[i];
-        if (in->source) continue;
         /* Read before the queue: what the senders put there before they arrived is then seen. */
-        const stage *from = &t->q->stages[in->from_stage];
-        bool arrived = atomic_load(&from->at_boundary) == from->partitions;
-        while (input_fill(t, in) == IO_OK) {
-            if (!exchange_push(t, in, INT64_MAX)) return fail(t);
-        }
-        complete = complete && arrived;
+        const stage *from = t->inputs[i].source ? NULL : &t->q->stages[t->inputs[i].from_stage];
+        if (from && atomic_load(&from->at_boundary) < from->partitions) complete = false;
+    }
+    while (fill_exchanges(t)) {
+        if (!push_merged(t, true)) return fail(t);
     }
     if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
     if (!complete) return TASK_BLOCKED;
@@ -262,7 +327,7 @@ static task_status step(task *t)
     bool skipped = false;
     for (int i = 0; i < t->input_count; i++) {
         input *in = &t->inputs[i];
-        if (!input_ready(in) && input_fill(t, in) == IO_FAILED) return fail(t);
+        if (input_wants(in) && input_fill(t, in) == IO_FAILED) return fail(t);
         skipped = (in->source && source_skipped(in->source)) || skipped;
         ready += input_ready(in);
         ended += !input_ready(in) && input_ended(t, in);
@@ -279,7 +344,7 @@ static task_status step(task *t)
         if (!in->source || input_ready(in) || input_ended(t, in)) continue;
         if (!source_may_pass(in->source, t->env.now)) return TASK_IDLE;
     }
-    if (!push_merged(t)) return fail(t);
+    if (!push_merged(t, false)) return fail(t);
     if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
     return TASK_MORE;
 }

@@ -13,7 +13,7 @@ typedef struct rekey {
     op base;
     expr_program **programs;
     bool *from_key; /* by new key column: it comes from the old key alone, so it is there when the value is null */
-    bool key_only;  /* all of them do */
+    bool key_only; /* all of them do */
     buf old_key, new_key;
 } rekey;
 
@@ -272,7 +272,7 @@ static bool send_push(op *o, int side, chunk *c)
         for (uint32_t k = 0; k < c->count; k++) {
             if (target[k] == p) part.sel[part.count++] = (uint16_t)chunk_row(c, k);
         }
-        exchange_put(s->x, p, &part);
+        exchange_put(s->x, o->env->partition, p, &part);
     }
     o->stats.rows_out += c->count;
     return true;
