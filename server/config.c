@@ -51,8 +51,9 @@ static const config_info table[] = {
      "How a certificate's subject becomes the name of a principal, as in Kafka."},
     {"ssl.endpoint.identification.algorithm", CONFIG_TEXT, "", "Accepted for tools; a server checks no host name."},
     {"worker.threads", CONFIG_INT, "0", "Threads that run queries; 0: one for each processor."},
-    {"state.cache.bytes", CONFIG_INT, "268435456",
-     "Memory for the state of all queries; what does not fit is read from their databases again."},
+    {"state.cache.bytes", CONFIG_INT, "0",
+     "Memory for the state of all queries; what does not fit is read from their databases again. 0: a quarter of what "
+     "the machine (or its container) has."},
     {"sync.threads", CONFIG_INT, "2", "Threads that make files durable."},
     {"disk.threads", CONFIG_INT, "2", "Threads that read what is not in memory."},
     {"memory.requests.bytes", CONFIG_INT, "268435456", "Memory of Kafka requests that have arrived in part."},

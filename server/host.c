@@ -7,8 +7,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "server/loop.h"
+#include "server/memory.h"
 
-enum { HOUSEKEEP_MS = 200 };
+enum { HOUSEKEEP_MS = 200, STATE_SHARE = 4 /* the part of all memory that state may take unless told otherwise */ };
 
 broker_time host_now(void *arg)
 {
@@ -266,11 +267,11 @@ host *host_open(const host_options *options, diag *d)
     h->group_prefix = arena_printf(mem, "_confluent-ksql-%s", options->service_id);
     h->proclog_topic = arena_str(mem, config_text(options->config, "ksql.logging.processing.topic.name"));
     if (h->proclog_topic.n == 0) h->proclog_topic = arena_printf(mem, "%sksql_processing_log", options->service_id);
-    proclog_topic_options log = {
-        .topic = h->proclog_topic,
-        .partitions = (int32_t)config_int(options->config, "ksql.logging.processing.topic.partitions"),
-        .rows_include = config_bool(options->config, "ksql.logging.processing.rows.include"),
-        .now = host_now};
+    proclog_topic_options log = {.topic = h->proclog_topic,
+                                 .partitions =
+                                     (int32_t)config_int(options->config, "ksql.logging.processing.topic.partitions"),
+                                 .rows_include = config_bool(options->config, "ksql.logging.processing.rows.include"),
+                                 .now = host_now};
     h->proclog = proclog_topic_new(&log);
     h->catalog = catalog_new();
     pthread_mutex_init(&h->lock, NULL);
@@ -285,6 +286,7 @@ host *host_open(const host_options *options, diag *d)
                           .broker = options->broker,
                           .budget = &h->budget};
     h->budget.limit = config_int(options->config, "state.cache.bytes");
+    if (h->budget.limit <= 0) h->budget.limit = (int64_t)(memory_available(fs_real()) / STATE_SHARE);
     if (open_all(h, d)) return h;
     host_close(h);
     return NULL;
