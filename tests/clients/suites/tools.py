@@ -352,16 +352,83 @@ def elections_and_reassignments(t):
     t.run("kafka-reassign-partitions", "--list")
 
 
-def acls(t):
+AUTHORIZER = ["--set", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer"]
+PLAIN = ("org.apache.kafka.common.security.plain.PlainLoginModule required user_admin=\"secret\" user_ann=\"pw\" "
+         "user_bob=\"pw\";")
+
+
+def acls_are_kept(t):
     """The server is one with ACLs."""
-    with frame.Server(["--set", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "--set",
-                       "allow.everyone.if.no.acl.found=true"], t.server.log_path + ".acls") as server:
+    with frame.Server(AUTHORIZER + ["--set", "super.users=User:ANONYMOUS"], t.server.log_path + ".acls") as server:
         t = Tools(server)
         t.topic("guarded")
-        t.run("kafka-acls", "--add", "--allow-principal", "User:ann", "--operation", "Read", "--topic", "guarded")
+        ann = ("--allow-principal", "User:ann")
+        t.run("kafka-acls", "--add", *ann, "--operation", "Read", "--topic", "guarded")
+        t.run("kafka-acls", "--add", *ann, "--producer", "--topic", "out.", "--resource-pattern-type", "prefixed", "--idempotent",
+              "--transactional-id", "tx.")
+        t.run("kafka-acls", "--add", "--allow-principal", "User:bob", "--consumer", "--topic", "*", "--group", "g")
+        t.run("kafka-acls", "--add", "--deny-principal", "User:*", "--deny-host", "10.0.0.1", "--operation", "Alter", "--cluster")
         contains(t.run("kafka-acls", "--list", "--topic", "guarded"), r"principal=User:ann.*operation=READ")
-        t.run("kafka-acls", "--remove", "--force", "--allow-principal", "User:ann", "--operation", "Read", "--topic", "guarded")
-        assert "User:ann" not in t.run("kafka-acls", "--list", "--topic", "guarded")
+        told = t.run("kafka-acls", "--list", "--topic", "out.x", "--resource-pattern-type", "match")
+        contains(told, "patternType=PREFIXED", "operation=WRITE", "operation=CREATE", "name=\\*, patternType=LITERAL")
+        assert "guarded" not in told, told
+        told = t.run("kafka-acls", "--list")
+        contains(told, "resourceType=TRANSACTIONAL_ID, name=tx.", "IDEMPOTENT_WRITE", "resourceType=GROUP, name=g",
+                 r"host=10.0.0.1, operation=ALTER, permissionType=DENY")
+        told = t.run("kafka-acls", "--list", "--principal", "User:bob")
+        contains(told, "User:bob")
+        assert "User:ann" not in told, told
+        contains(t.run("kafka-acls", "--add", *ann, "--allow-host", "10.0.0.0/8", "--operation", "Read", "--topic", "x", fails=True),
+                 "CIDR|metadata version|Invalid")
+        t.run("kafka-acls", "--remove", "--force", *ann, "--operation", "Read", "--topic", "guarded")
+        assert "name=guarded" not in t.run("kafka-acls", "--list")
+        for resource in (("--topic", "*"), ("--topic", "out.", "--resource-pattern-type", "prefixed"), ("--group", "g"),
+                         ("--transactional-id", "tx.", "--resource-pattern-type", "prefixed"), ("--cluster",)):
+            t.run("kafka-acls", "--remove", "--force", *resource)
+        assert "principal=" not in t.run("kafka-acls", "--list")
+
+
+def acls_need_an_authorizer(t):
+    contains(t.run("kafka-acls", "--list", fails=True), "SecurityDisabledException")
+    contains(t.run("kafka-acls", "--add", "--allow-principal", "User:ann", "--operation", "Read", "--topic", "x", fails=True),
+             "SecurityDisabledException")
+
+
+def acls_are_felt(t):
+    """Users log in with PLAIN; each has a file of settings."""
+    with frame.Server(AUTHORIZER + ["--set", "super.users=User:admin", "--set", "sasl.enabled.mechanisms=PLAIN", "--set",
+                                    "sasl.jaas.config=" + PLAIN], t.server.log_path + ".felt") as server:
+        t = Tools(server)
+        files = {}
+        for user, password in (("admin", "secret"), ("ann", "pw"), ("bob", "pw")):
+            files[user] = os.path.join(server.data, user + ".properties")
+            with open(files[user], "w") as f:
+                f.write("security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nretries=0\n"
+                        "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
+                        "username=\"%s\" password=\"%s\";\n" % (user, password))
+
+        def by(user):
+            return ("--command-config", files[user])
+        t.run("kafka-topics", "--create", "--topic", "felt", *by("admin"))
+        contains(t.run("kafka-topics", "--create", "--topic", "no", *by("ann"), fails=True), "TopicAuthorizationException")
+        assert "felt" not in t.run("kafka-topics", "--list", *by("ann"))
+        contains(t.run("kafka-acls", "--list", *by("ann"), fails=True), "ClusterAuthorizationException")
+        t.run("kafka-acls", "--add", "--allow-principal", "User:ann", "--producer", "--topic", "felt", *by("admin"))
+        t.run("kafka-acls", "--add", "--allow-principal", "User:bob", "--consumer", "--topic", "felt", "--group", "readers",
+              *by("admin"))
+        t.produce("felt", ["one", "two"], *by("ann"))
+        contains(t.run("kafka-topics", "--list", *by("ann")), r"(?m)^felt$")
+        assert t.consume("felt", 2, "--from-beginning", "--group", "readers", *by("bob")) == ["one", "two"]
+        # The console consumer logs what it is refused, and ends well.
+        for protocol in ("classic", "consumer"):
+            assert t.consume("felt", 2, "--from-beginning", "--group", "others", "--command-property",
+                             "group.protocol=" + protocol, *by("bob")) == []
+        contains(t.run("kafka-consumer-groups", "--describe", "--group", "others", *by("bob")),
+                 "GroupAuthorizationException")
+        contains(t.run("kafka-configs", "--entity-type", "topics", "--entity-name", "felt", "--alter", "--add-config",
+                       "retention.ms=1", *by("ann"), fails=True), "TopicAuthorizationException")
+        contains(t.run("kafka-consumer-groups", "--list", *by("bob")), r"(?m)^readers$")
+        assert "readers" not in t.run("kafka-consumer-groups", "--list", *by("ann"))
 
 
 PARTS = {
@@ -373,7 +440,8 @@ PARTS = {
              delete_records_and_offsets, performance_tools, log_dirs],
     "transactions": [transactional_copy, transactions],
     "segments": [dump_log_reads_our_segments, dump_log_reads_indexes],
-    "cluster": [cluster_tools, elections_and_reassignments, acls],
+    "cluster": [cluster_tools, elections_and_reassignments],
+    "acls": [acls_are_kept, acls_need_an_authorizer, acls_are_felt],
 }
 
 
