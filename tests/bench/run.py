@@ -4,7 +4,7 @@ ratio of the two, and the machine.
 
     run.py --weir build/weir --programs build/release/bench [section ...]
 
-Sections: kafka, queries, pull, latency, start, recovery, idle, size; all of them when none is named. No figure passes or fails.
+Sections: kafka, tls, queries, pull, latency, start, recovery, idle, size; all of them when none is named. No figure passes or fails.
 Environment: BENCH_ROWS (records of the query section, 2,000,000), BENCH_FULL=1 (10,000,000 records, larger volumes),
 BENCH_RUNS (3; a figure is the median of so many), BENCH_DIR (where the data goes, default the build folder).
 CPU times are those of the server process (/proc/PID/stat), so that other work on the machine disturbs them little.
@@ -85,6 +85,7 @@ class Server:
         self.weir, self.data = weir, data
         self.http, self.kafka = free_port(), free_port()
         self.process = None
+        self.more = []
 
     def __enter__(self):
         self.start()
@@ -98,7 +99,8 @@ class Server:
     def start(self):
         with open(self.data + ".log", "a") as log:
             self.process = subprocess.Popen(
-                [self.weir, "serve", "--data", self.data, "--http", "127.0.0.1:%d" % self.http, "--kafka", self.address()],
+                [self.weir, "serve", "--data", self.data, "--http", "127.0.0.1:%d" % self.http, "--kafka", self.address()]
+                + self.more,
                 stdout=subprocess.PIPE, stderr=log, text=True)
 
     def wait_ready(self):
@@ -172,9 +174,10 @@ class Bench:
         self.weir, self.tools, self.folder = weir, tools, folder
         self.count = 0
 
-    def server(self):
+    def server(self, more=(), secure=None):
         self.count += 1
         s = Server(self.weir, os.path.join(self.folder, "data-%d" % self.count))
+        s.more = [word % (s.kafka, secure) if "://127.0.0.1:%d" in word else word for word in more]
         s.start()
         s.wait_ready()
         return s
@@ -212,6 +215,33 @@ class Bench:
         report(workload, "%.0f MiB/s, %.0f k/s, broker %.2f s/GiB" % (r["mib_s"], r["records_s"] / 1e3, r["cpu"]),
                "bare %s %.0f MiB/s, %.2f s/GiB" % (floor["figure"], floor["mib_s"], floor["cpu_s_gib"]),
                "%+.2f s/GiB" % (r["cpu"] - floor["cpu_s_gib"]), "client %.2f s/GiB" % r["client_cpu_s_gib"])
+
+    def tls(self):
+        """The same over TLS; the reference is the plain listener of the same server."""
+        mib = 1024 if FULL else 256
+        count = mib << 10
+        secure, key = free_port(), os.path.join(self.folder, "tls.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", key, "-out", key + ".crt", "-days", "2", "-subj", "/CN=localhost"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(key, "a") as both, open(key + ".crt") as certificate:
+            both.write(certificate.read())
+        server = self.server(["--set", "ssl.keystore.location=" + key, "--kafka", "PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d"],
+                             secure)
+        for what, args in (("produce", (count, 1024, "1")), ("fetch", (count,))):
+            def run(address):
+                before = server.settled_cpu()
+                result = self.tools.run("bench_kafka", what, address, "tls" if what == "fetch" else "tls_" + address[:3], *args)
+                result["cpu"] = (server.settled_cpu() - before) / result["gib"]
+                return result
+            if what == "fetch":
+                self.tools.run("bench_kafka", "produce", server.address(), "tls", count, 1024, "1")
+            pairs = [(run(server.address()), run("ssl://127.0.0.1:%d" % secure)) for _ in range(RUNS)]
+            plain, tls = (sorted((pair[i] for pair in pairs), key=lambda r: r["cpu"])[RUNS // 2] for i in (0, 1))
+            report("%s 1 KiB over TLS" % what, "%.0f MiB/s, broker %.2f s/GiB" % (tls["mib_s"], tls["cpu"]),
+                   "plain %.0f MiB/s, %.2f s/GiB" % (plain["mib_s"], plain["cpu"]), "%+.2f s/GiB" % (tls["cpu"] - plain["cpu"]),
+                   "client %.2f s/GiB, plain %.2f" % (tls["client_cpu_s_gib"], plain["client_cpu_s_gib"]))
+        self.stop(server)
 
     # ---- continuous queries -------------------------------------------------------------------------------------
 
@@ -457,7 +487,7 @@ class Bench:
 
 
 def main():
-    sections = ("kafka", "queries", "pull", "latency", "start", "recovery", "idle", "size")
+    sections = ("kafka", "tls", "queries", "pull", "latency", "start", "recovery", "idle", "size")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", default="build/weir")
     parser.add_argument("--programs", default="build/release/bench")
