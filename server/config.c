@@ -11,7 +11,8 @@
 #include "server/options.h"
 
 static const config_info table[] = {
-    {"listeners", CONFIG_ADDRESS, "127.0.0.1:8088", "Address of the HTTP APIs."},
+    {"listeners", CONFIG_ADDRESSES, "127.0.0.1:8088",
+     "Addresses of the HTTP APIs: HOST:PORT, or a list of http://HOST:PORT and https://HOST:PORT."},
     {"kafka.listeners", CONFIG_ADDRESSES, "127.0.0.1:9092",
      "Addresses of the Kafka protocol: HOST:PORT, or a list of NAME://HOST:PORT."},
     {"kafka.advertised.listeners", CONFIG_ADDRESSES, "",
@@ -45,6 +46,8 @@ static const config_info table[] = {
     {"ssl.truststore.password", CONFIG_TEXT, "", "Password of a PKCS12 truststore."},
     {"ssl.truststore.certificates", CONFIG_TEXT, "", "Those CAs in PEM form, instead of a file."},
     {"ssl.client.auth", CONFIG_TEXT, "none", "Whether Kafka clients show a certificate: none, requested or required."},
+    {"ssl.client.authentication", CONFIG_TEXT, "NONE",
+     "Whether clients of the HTTP APIs show one: NONE, REQUESTED or REQUIRED."},
     {"ssl.enabled.protocols", CONFIG_TEXT, "TLSv1.2,TLSv1.3", "Versions of TLS."},
     {"ssl.cipher.suites", CONFIG_TEXT, "", "Cipher suites by their IANA names; without it OpenSSL's choice."},
     {"ssl.principal.mapping.rules", CONFIG_TEXT, "DEFAULT",
@@ -159,9 +162,6 @@ bool config_set(config *c, str name, str value, diag *d)
 {
     name = real_name(name);
     const config_info *info = find(name);
-    if (info && str_eqz(name, "listeners") && str_starts(value, STR("http://"))) {
-        value = str_of(value.p + 7, value.n - 7); /* as ksqlDB writes it */
-    }
     if (!info && !passed_on(name)) {
         const char *names[ARRAY_LEN(table)];
         char typed[64];

@@ -10,12 +10,14 @@
 #include "server/http.h"
 #include "server/loop.h"
 #include "server/net.h"
+#include "server/tls.h"
 
 typedef struct http_listener http_listener;
 
 /* Times in milliseconds, 0 for no limit. */
 typedef struct http_listener_options {
     net_address listen;
+    tls_context *tls; /* taken over, also when opening fails; NULL: plain */
     int connections_max;
     int64_t idle_ms; /* between requests */
     int64_t request_ms; /* from a request's first byte to its last */

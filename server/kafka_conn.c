@@ -71,7 +71,7 @@ void kafka_conn_new(kafka_listener *l, int fd, const char *peer)
     c->k = k;
     c->listener = l;
     c->fd = fd;
-    snprintf(c->peer, sizeof c->peer, "%s", peer);
+    snprintf(c->peer, sizeof c->peer, "%.*s", (int)sizeof c->peer - 1, peer);
     c->began_ms = c->last_ms = clock_mono_ns() / 1000000;
     if (uv_poll_init(&k->loop.uv, &c->poll, fd) != 0) {
         close(fd);

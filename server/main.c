@@ -125,6 +125,12 @@ static int run_file(const config *c, const char *data, const char *path)
     block_end_signals();
     server *own = server_start(&options, &d);
     if (!own) return fail(&d, EXIT_FAILED);
+    if (!server_http_plain(own)) {
+        server_stop(own);
+        diag_set(&d, DIAG_INVALID, "'weir run' needs one of the listeners without TLS for its own statements");
+        diag_hint(&d, "Add http://127.0.0.1:0 to the setting 'listeners'.");
+        return fail(&d, EXIT_FAILED);
+    }
     snprintf(s.url, sizeof s.url, "http://127.0.0.1:%d", server_http_port(own));
     if (thread_start(&thread, "weir-script", run_script, &s, &d)) {
         wait_for_end();

@@ -10,10 +10,12 @@
 #include "server/host.h"
 #include "server/http_listener.h"
 #include "server/kafka.h"
+#include "server/listeners.h"
 #include "server/net.h"
 #include "server/rest.h"
 
 enum { OUTPUT_MAX = 256 * 1024, LINE_MAX_BYTES = 8192, HEAD_MAX = 32768, PIPELINE_MAX = 65536 };
+enum { HTTP_LISTENERS_MAX = 16 };
 
 struct server {
     const config *config;
@@ -22,7 +24,11 @@ struct server {
     kafka *kafka;
     loop http_loop;
     bool http_looped;
-    http_listener *listener;
+    http_listener *listeners[HTTP_LISTENERS_MAX];
+    size_t listeners_len;
+    int http_port;
+    bool http_plain;
+    arena *a; /* of settings */
     http_service service;
     pool *statements;
     pool *readers;
@@ -58,12 +64,6 @@ static bool open_folder(server *s, diag *d)
     return good;
 }
 
-static bool address(const server_options *o, str text, net_address *out, diag *d)
-{
-    if (!net_address_parse(o->temporary_ports ? STR("127.0.0.1:0") : text, out, d)) return false;
-    return true;
-}
-
 static bool open_kafka(server *s, const server_options *o, diag *d)
 {
     kafka_options ko = {.data_dir = str_z(s->data_dir),
@@ -86,7 +86,7 @@ static bool open_kafka(server *s, const server_options *o, diag *d)
 static void stop_http(void *arg)
 {
     server *s = arg;
-    if (s->listener) http_listener_stop(s->listener);
+    for (size_t i = 0; i < s->listeners_len; i++) http_listener_stop(s->listeners[i]);
 }
 
 static bool http_drained(void *arg)
@@ -95,12 +95,43 @@ static bool http_drained(void *arg)
     return rest_drained(&s->rest);
 }
 
-static bool open_http(server *s, const server_options *o, diag *d)
+static bool open_listener(server *s, str scheme, str address, diag *d)
 {
     http_listener_options ho = {.connections_max = (int)config_int(s->config, "http.max.connections"),
                                 .idle_ms = config_int(s->config, "ksql.idle.connection.timeout.seconds") * 1000,
                                 .request_ms = config_int(s->config, "http.request.timeout.ms")};
-    if (!address(o, config_text(s->config, "listeners"), &ho.listen, d)) return false;
+    bool secure = str_ieq(scheme, STR("https"));
+    if (!secure && scheme.n > 0 && !str_ieq(scheme, STR("http")))
+        return diag_set(d, DIAG_INVALID, "listeners takes http:// and https://, not '%.*s://'", STR_ARG(scheme));
+    if (s->listeners_len == HTTP_LISTENERS_MAX)
+        return diag_set(d, DIAG_LIMIT, "listeners has more than %d addresses", HTTP_LISTENERS_MAX);
+    if (!net_address_parse(address, &ho.listen, d)) return false;
+    if (secure) {
+        tls_options options = listeners_tls(s->config, STR(""), s->a);
+        options.client_auth = config_text(s->config, "ssl.client.authentication");
+        options.http = true;
+        ho.tls = tls_context_new(&options, d);
+        if (!ho.tls) return false;
+    }
+    http_listener *h = http_listener_open(&s->http_loop, &ho, &s->service, d);
+    if (!h) return false;
+    s->listeners[s->listeners_len++] = h;
+    if (s->listeners_len == 1 || (!secure && !s->http_plain)) s->http_port = http_listener_port(h);
+    s->http_plain = s->http_plain || !secure;
+    return true;
+}
+
+static bool open_listeners(server *s, const server_options *o, diag *d)
+{
+    str list = o->temporary_ports ? STR("127.0.0.1:0") : config_text(s->config, "listeners"), scheme, address;
+    while (net_next_address(&list, &scheme, &address)) {
+        if (!open_listener(s, scheme, address, d)) return false;
+    }
+    return s->listeners_len > 0 || diag_set(d, DIAG_INVALID, "listeners is empty");
+}
+
+static bool open_http(server *s, const server_options *o, diag *d)
+{
     if (!loop_init(&s->http_loop, "weir-http", d)) return false;
     s->http_looped = true;
     s->http_loop.stopping = stop_http;
@@ -127,8 +158,7 @@ static bool open_http(server *s, const server_options *o, diag *d)
                                 .request = rest_request,
                                 .closed = rest_closed,
                                 .writable = rest_writable};
-    s->listener = http_listener_open(&s->http_loop, &ho, &s->service, d);
-    return s->listener != NULL;
+    return open_listeners(s, o, d);
 }
 
 static bool open_host(server *s, diag *d)
@@ -161,6 +191,7 @@ server *server_start(const server_options *options, diag *d)
     server *s = calloc(1, sizeof *s);
     check(s);
     s->config = options->config;
+    s->a = arena_new();
     s->data_dir = strdup(options->data_dir);
     check(s->data_dir);
     if (start_all(s, options, d)) return s;
@@ -170,7 +201,12 @@ server *server_start(const server_options *options, diag *d)
 
 int server_http_port(const server *s)
 {
-    return s->listener ? http_listener_port(s->listener) : 0;
+    return s->http_port;
+}
+
+bool server_http_plain(const server *s)
+{
+    return s->http_plain;
 }
 
 int server_kafka_port(const server *s)
@@ -216,11 +252,12 @@ void server_stop(server *s)
     pool_free(s->statements);
     if (s->http_looped) {
         loop_stop(&s->http_loop);
-        http_listener_free(s->listener);
+        for (size_t i = 0; i < s->listeners_len; i++) http_listener_free(s->listeners[i]);
     }
     host_close(s->host);
     kafka_close(s->kafka);
     file_close(s->lock);
+    arena_free(s->a);
     free(s->data_dir);
     free(s);
 }

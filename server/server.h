@@ -24,8 +24,10 @@ typedef struct server_options {
 /* Starts and returns when it serves. NULL and an error when it cannot. */
 server *server_start(const server_options *options, diag *d);
 
-/* The ports that were taken; 0 for a listener that is off. */
+/* The ports that were taken, of several the first (of HTTP the first without TLS); 0 for a listener that is off. */
 int server_http_port(const server *s);
+/* Whether HTTP can be spoken to without TLS. */
+bool server_http_plain(const server *s);
 int server_kafka_port(const server *s);
 
 /* The broker, for parts that run in the same process; NULL without a Kafka side. */

@@ -21,6 +21,7 @@ typedef struct tls_options {
     str keystore_location, keystore_type, keystore_password, keystore_key, keystore_certificate_chain, key_password;
     str truststore_location, truststore_type, truststore_password, truststore_certificates;
     str client_auth, enabled_protocols, cipher_suites, principal_mapping_rules;
+    bool http; /* clients may ask for HTTP/2 (ALPN, RFC 7301) */
 } tls_options;
 
 /* Loads keys and certificates. NULL and an error that names the setting that is wrong. */

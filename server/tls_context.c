@@ -340,6 +340,17 @@ static bool set_ciphers(SSL_CTX *ctx, str list, bool *v12, bool *v13, diag *d)
     return good;
 }
 
+/* HTTP/2 when the client has it, else HTTP/1.1; one that speaks neither goes on without. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned in_n,
+                   void *arg)
+{
+    static const unsigned char offered[] = "\x02h2\x08http/1.1";
+    unsigned char *chosen;
+    int found = SSL_select_next_proto(&chosen, out_n, offered, sizeof offered - 1, in, in_n);
+    *out = chosen;
+    return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
 static bool set_up(tls_context *x, const tls_options *o, diag *d)
 {
     SSL_CTX *ctx = x->ctx;
@@ -351,6 +362,7 @@ static bool set_up(tls_context *x, const tls_options *o, diag *d)
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (o->http) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     if (!set_protocols(ctx, o->enabled_protocols, &v12, &v13, d)) return false;
     if (!set_ciphers(ctx, o->cipher_suites, &v12, &v13, d)) return false;
     if (!v12 && !v13)

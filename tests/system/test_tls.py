@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""TLS: Kafka's clients over SSL and SASL_SSL, client certificates, several listeners, and clients that mean no good."""
+"""TLS: Kafka's clients over SSL and SASL_SSL, client certificates, several listeners, HTTPS, and clients that mean no good."""
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -48,6 +49,7 @@ def certificates():
         make_ca(folder, "other")
         make_cert(folder, "server", "ca", "/CN=localhost")
         make_cert(folder, "alice", "ca", "/C=DE/O=Weir, Ltd/CN=alice")
+        make_cert(folder, "bob", "ca", "/CN=bob")
         make_cert(folder, "late", "ca", "/CN=late", days="-1")
         make_cert(folder, "stranger", "other", "/CN=stranger")
         yield lambda name: os.path.join(folder, name)
@@ -188,6 +190,20 @@ def test_client_certificates_are_checked():
             assert done.returncode != 0 and b"certificate verify failed" in done.stderr, done.stderr
 
 
+def test_the_principal_is_the_certificates_subject():
+    guard = ["--set", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+             "--set", "ssl.client.auth=requested"]
+    for more in (["--set", "super.users=User:CN=alice,O=Weir\\, Ltd,C=DE"],
+                 ["--set", "super.users=User:ALICE", "--set", "ssl.principal.mapping.rules=RULE:^CN=(.*?),O=.*$/$1/U,DEFAULT"]):
+        with certificates() as path:
+            options = pem_options(path) + guard + more + ["--set", "ssl.truststore.location=" + path("ca.pem")]
+            with Listeners(["SSL"], options) as server:
+                assert kcat(server.at("SSL"), "-P", "-t", "t", *ssl_options(path, "alice"), stdin=b"x\n").returncode == 0
+                for client in ("bob", None):
+                    done = kcat(server.at("SSL"), "-C", "-t", "t", "-e", *ssl_options(path, client))
+                    assert b"authorization failed" in done.stderr, (client, done)
+
+
 def raw(server, name, path=None):
     plain = socket.create_connection(("127.0.0.1", server.ports[name]), 20)
     if not path:
@@ -312,9 +328,76 @@ def test_old_versions_and_renegotiation_are_refused():
         assert b"no renegotiation" in again.stderr, again.stderr
 
 
+class Https:
+    """A keep-alive connection to the HTTP API over TLS."""
+
+    def __init__(self, path, port, client=None):
+        context = ssl.create_default_context(cafile=path("ca.pem"))
+        if client:
+            context.load_cert_chain(path(client + ".pem"))
+        self.connection = http.client.HTTPSConnection("localhost", port, timeout=20, context=context)
+
+    def post(self, where, body):
+        self.connection.request("POST", where, json.dumps(body))
+        answer = self.connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def sql(self, text):
+        status, body = self.post("/ksql", {"ksql": text, "streamsProperties": {}})
+        assert status == 200, body
+        return json.loads(body)
+
+
+def test_the_http_apis_over_tls():
+    with certificates() as path:
+        server = weir.Server(options=pem_options(path))
+        port, guarded = weir.free_port(), weir.free_port()
+        server.http_list = "http://127.0.0.1:%d,https://localhost:%d" % (server.http, port)
+        with server:
+            c = Https(path, port)
+            text = "x" * 40000
+            c.sql("CREATE STREAM s (k VARCHAR KEY, v VARCHAR) WITH (kafka_topic='s', value_format='JSON', partitions=1);")
+            for i in range(30):
+                c.sql("INSERT INTO s (k, v) VALUES ('%d', '%s');" % (i, text))
+            status, body = c.post("/query-stream", {
+                "sql": "SELECT k, v FROM s EMIT CHANGES LIMIT 30;", "properties": {"auto.offset.reset": "earliest"}})
+            assert status == 200
+            assert [json.loads(line) for line in body.splitlines()[1:]] == [[str(i), text] for i in range(30)]
+            assert server.sql("SHOW STREAMS;") == c.sql("SHOW STREAMS;")
+            curl = subprocess.run(["curl", "-sS", "--http2", "-w", "%{http_version}", "--cacert", path("ca.pem"),
+                                   "https://localhost:%d/info" % port], capture_output=True, timeout=20)
+            assert curl.stdout.endswith(b"}2"), curl
+            for bad in (b"GET /info HTTP/1.1\r\n\r\n", os.urandom(5000), hello_of_client(path)[:50]):
+                s = socket.create_connection(("localhost", port), 20)
+                s.sendall(bad)
+                s.shutdown(socket.SHUT_WR)
+                closed(s)
+                c.sql("SHOW STREAMS;")
+            server.restart()
+            Https(path, port).sql("DESCRIBE s;")
+        # Client certificates, and a server that speaks TLS only.
+        only = weir.Server(options=pem_options(path) + ["--set", "ssl.client.authentication=REQUIRED",
+                                                        "--set", "ssl.truststore.location=" + path("ca.pem")])
+        only.http_list = "https://localhost:%d" % guarded
+        only.answers = lambda: "is ready" in only.log()
+        with only:
+            Https(path, guarded, "alice").sql("SHOW STREAMS;")
+            for client in (None, "stranger", "late"):
+                try:
+                    Https(path, guarded, client).sql("SHOW STREAMS;")
+                    raise AssertionError("%s was let in" % client)
+                except (ssl.SSLError, ConnectionError):
+                    pass
+        code, text = failing_start("--http", "https://127.0.0.1:0")
+        assert code == 1 and "needs the server's key" in text, text
+        code, text = failing_start("--http", "ftp://127.0.0.1:0")
+        assert code == 1 and "ftp" in text, text
+
+
 def failing_start(*options):
     with tempfile.TemporaryDirectory() as data:
-        done = subprocess.run([weir.WEIR, "serve", "--data", data, "--http", "127.0.0.1:0"] + list(options),
+        done = subprocess.run([weir.WEIR, "serve", "--data", data, "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0"]
+                              + list(options),
                               capture_output=True, timeout=20)
         return done.returncode, done.stderr.decode()
 

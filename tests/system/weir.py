@@ -46,7 +46,7 @@ class Server:
         self.own = data is None
         self.data = data or tempfile.mkdtemp(prefix="weir-test-")
         self.http, self.kafka = free_port(), free_port()
-        self.kafka_list = None # for --kafka; None: self.bootstrap
+        self.http_list = self.kafka_list = None  # for --http and --kafka; None: the one port of each
         self.options = list(options)
         self.process = None
         self.log_path = os.path.join(self.data, "server.log") if self.own else self.data.rstrip("/") + ".log"
@@ -69,7 +69,7 @@ class Server:
 
     def start(self):
         self.output = open(self.log_path, "ab")
-        self.process = subprocess.Popen([WEIR, "serve", "--data", self.data, "--http", "127.0.0.1:%d" % self.http,
+        self.process = subprocess.Popen([WEIR, "serve", "--data", self.data, "--http", self.http_list or "127.0.0.1:%d" % self.http,
                                          "--kafka", self.kafka_list or self.bootstrap] + self.options,
                                         stdout=self.output, stderr=self.output)
         wait_for("the server", self.answers)

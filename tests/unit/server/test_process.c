@@ -89,7 +89,9 @@ START_TEST(settings_have_defaults_types_and_names)
     }
     ck_assert_int_eq(config_int(c, "ksql.max.push.queries"), 100);
     ck_assert(config_set(c, STR("listeners"), STR("http://0.0.0.0:80"), &d));
-    ck_assert(str_eqz(config_text(c, "listeners"), "0.0.0.0:80"));
+    ck_assert(config_set(c, STR("listeners"), STR("http://0.0.0.0:80,https://[::1]:81"), &d));
+    ck_assert(!config_set(c, STR("listeners"), STR("http://0.0.0.0"), &d));
+    diag_clear(&d);
     ck_assert(!config_set(c, STR("sync.threads"), STR("many"), &d));
     diag_clear(&d);
     ck_assert(!config_set(c, STR("sync.thread"), STR("1"), &d));
