@@ -92,7 +92,8 @@ void kafka_conn_new(kafka_listener *l, int fd, const char *peer)
     if (k->conns) k->conns->prev = c;
     k->conns = c;
     k->conns_len++;
-    c->events = UV_READABLE;
+    /* A connection may begin muted, by a quota. */
+    c->events = broker_conn_wants_input(c->bc) ? UV_READABLE : UV_DISCONNECT;
     uv_poll_start(&c->poll, c->events, on_poll);
 }
 
@@ -526,6 +527,7 @@ void kafka_conn_sweep(kafka *k, int64_t now_ms)
 {
     for (kafka_conn *c = k->conns, *next; c; c = next) {
         next = c->next;
+        if (!broker_conn_wants_input(c->bc)) c->began_ms = now_ms; /* it is not the client who is slow */
         bool idle = k->idle_ms_max > 0 && now_ms - c->last_ms > k->idle_ms_max;
         bool slow = c->tls && !c->identified && now_ms - c->began_ms > HANDSHAKE_MS;
         bool over = c->lingering && now_ms - c->last_ms > LINGER_MS;

@@ -1,6 +1,8 @@
 #include "server/tls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,7 +164,13 @@ tls_status tls_read(tls *t, int fd, void *p, size_t n, size_t *got)
     if (came == 0) return TLS_END;
     t->in = t->x->in;
     t->in_len = (size_t)came;
+    bool shook = t->ready;
     tls_status status = decrypt(t, p, n, got);
+    /*
+     * The last word of the handshake is the client's and has no answer. One that waits for an acknowledgement before it
+     * sends its first request (Nagle) must not wait for a delayed one.
+     */
+    if (t->ready && !shook) setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
     check(status != TLS_OK || t->in_len == 0);
     t->in = NULL;
     t->in_len = 0;
