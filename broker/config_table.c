@@ -233,6 +233,8 @@ const config_def config_broker_defs[] = {
      .allowed = "PLAIN|SCRAM-SHA-256|SCRAM-SHA-512", .doc = "How clients may log in at listeners that ask for it."},
     {.name = "sasl.jaas.config", .type = CONFIG_PASSWORD, .initial = NULL,
      .doc = "The users of PLAIN, as Kafka writes them: user_NAME=\"PASSWORD\" for each."},
+    {.name = "sasl.kerberos.min.time.before.relogin", .type = CONFIG_LONG, .initial = "60000", .min = INT64_MIN,
+     .max = INT64_MAX, .dynamic = true, .doc = "Accepted for tools; there is no Kerberos."},
     {.name = "socket.request.max.bytes", .type = CONFIG_INT, .initial = "104857600", .min = 1, .max = INT32_MAX,
      .doc = "The largest request that is read."},
     {.name = "super.users", .type = CONFIG_STRING, .initial = "",
