@@ -193,7 +193,9 @@ static void flush_dirty(http_listener *h)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    flush_dirty(container_of(prepare, http_listener, prepare));
+    http_listener *h = container_of(prepare, http_listener, prepare);
+    if (h->options.tls) tls_context_turn(h->options.tls);
+    flush_dirty(h);
 }
 
 /* What a client sends after the last answer is read and dropped, until it closes or its time is up. */
@@ -210,6 +212,7 @@ static void on_readable(client *c)
         linger(c);
         return;
     }
+    if (c->tls && tls_must_wait(c->tls)) return; /* the socket stays readable */
     for (int i = 0; i < READS_MAX && http_conn_wants_input(c->conn); i++) {
         ssize_t n = receive(c);
         if (n < 0 && errno == EINTR) continue;

@@ -125,6 +125,7 @@ static void on_deadline(uv_timer_t *timer)
 static void on_prepare(uv_prepare_t *prepare)
 {
     kafka *k = container_of(prepare, kafka, prepare);
+    kafka_listeners_turn(k);
     kafka_conn_feed(k);
     kafka_conn_run_ready(k);
     int64_t next = broker_next_deadline(k->broker);

@@ -464,6 +464,7 @@ static tls_status read_encrypted(kafka_conn *c, size_t *got)
 
 static void on_readable_encrypted(kafka_conn *c)
 {
+    if (tls_must_wait(c->tls)) return; /* the socket stays readable */
     for (int i = 0; i < READS_MAX; i++) {
         size_t got;
         if (c->prefix_len == 4 && c->frame_len > 0 && !frame_room(c)) break;

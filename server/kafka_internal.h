@@ -71,6 +71,9 @@ str kafka_listeners_text(const kafka *k, bool advertised, arena *a);
 /* Begins to accept connections, once the loop exists. */
 void kafka_listeners_start(kafka *k);
 
+/* Tells them that a turn of the loop ends. */
+void kafka_listeners_turn(kafka *k);
+
 /* Accepts no more; on the loop's thread. */
 void kafka_listeners_stop(kafka *k);
 

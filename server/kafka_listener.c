@@ -140,6 +140,13 @@ void kafka_listeners_start(kafka *k)
     }
 }
 
+void kafka_listeners_turn(kafka *k)
+{
+    for (size_t i = 0; i < k->listeners_len; i++) {
+        if (k->listeners[i].tls) tls_context_turn(k->listeners[i].tls);
+    }
+}
+
 void kafka_listeners_stop(kafka *k)
 {
     for (size_t i = 0; i < k->listeners_len; i++) uv_close((uv_handle_t *)&k->listeners[i].poll, NULL);

@@ -9,12 +9,15 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "server/tls_int.h"
 
 /* OUT_MAX: a client that provokes answers (alerts, new keys) and reads none of them is cut off. */
 enum { OUT_MAX = 1 << 20, OUT_KEEP = 16 * 1024, WHY_MAX = 256 };
 /* What a record that has come in part may add to what a read brings. */
 enum { RECORD_MAX = 17 * 1024 };
+/* What handshakes may take of one turn of a loop, give or take one of them. */
+enum { HANDSHAKES_NS = 500000 };
 
 struct tls {
     tls_context *x;
@@ -165,7 +168,9 @@ tls_status tls_read(tls *t, int fd, void *p, size_t n, size_t *got)
     t->in = t->x->in;
     t->in_len = (size_t)came;
     bool shook = t->ready;
+    int64_t began_ns = shook ? 0 : clock_mono_ns();
     tls_status status = decrypt(t, p, n, got);
+    if (!shook) t->x->handshakes_ns += clock_mono_ns() - began_ns;
     /*
      * The last word of the handshake is the client's and has no answer. One that waits for an acknowledgement before it
      * sends its first request (Nagle) must not wait for a delayed one.
@@ -175,6 +180,11 @@ tls_status tls_read(tls *t, int fd, void *p, size_t n, size_t *got)
     t->in = NULL;
     t->in_len = 0;
     return status;
+}
+
+bool tls_must_wait(const tls *t)
+{
+    return !t->ready && t->x->handshakes_ns > HANDSHAKES_NS;
 }
 
 bool tls_write(tls *t, const void *p, size_t n)

@@ -33,6 +33,9 @@ void tls_context_free(tls_context *x);
 /* Whether every client has to show a certificate. */
 bool tls_context_authenticates(const tls_context *x);
 
+/* A turn of the loop ends: handshakes may take their time again. */
+void tls_context_turn(tls_context *x);
+
 /* A new server connection; its handshake begins with the first bytes read. */
 tls *tls_new(tls_context *x);
 
@@ -55,6 +58,12 @@ enum { TLS_READ_MIN = 48 * 1024 }; /* the least room that tls_read must be given
  * There may be something to flush afterwards, also after TLS_FAILED (the alert).
  */
 tls_status tls_read(tls *t, int fd, void *p, size_t n, size_t *got);
+
+/*
+ * Whether reading is to be left to the loop's next turn, because handshakes have taken their time of this one: many
+ * clients that connect must not hold up those that are connected.
+ */
+bool tls_must_wait(const tls *t);
 
 /* Encrypts n bytes into memory. Not before tls_ready. false: the connection is broken. */
 bool tls_write(tls *t, const void *p, size_t n);

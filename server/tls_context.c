@@ -396,6 +396,11 @@ void tls_context_free(tls_context *x)
     free(x);
 }
 
+void tls_context_turn(tls_context *x)
+{
+    x->handshakes_ns = 0;
+}
+
 bool tls_context_authenticates(const tls_context *x)
 {
     return SSL_CTX_get_verify_mode(x->ctx) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT;

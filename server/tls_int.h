@@ -15,6 +15,7 @@ struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *method; /* of the connections' ends towards the socket */
     tls_rules *rules;
+    int64_t handshakes_ns; /* what handshakes have taken in this turn of the loop */
     uint8_t in[TLS_IN_MAX]; /* what a read brought from the socket; empty between two calls */
 };
 

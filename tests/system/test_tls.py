@@ -333,6 +333,25 @@ def test_hostile_bytes_cost_only_their_connection():
         assert call(raw(server, "SSL", path), 3, 1, struct.pack(">i", 0))
 
 
+def test_a_rush_of_handshakes_leaves_the_others_their_turn():
+    with certificates() as path, Listeners(["PLAINTEXT", "SSL"], pem_options(path)) as server:
+        hello = hello_of_client(path)
+        good = raw(server, "PLAINTEXT")
+        good.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        times = []
+        for _ in range(5):
+            rush = [raw(server, "SSL") for _ in range(300)]
+            for s in rush:
+                s.sendall(hello)
+            began = time.time()
+            call(good, 3, 1, struct.pack(">i", 0))
+            times.append(time.time() - began)
+            for s in rush:
+                s.close()
+        # 300 handshakes take 100 ms and more; one answer does not wait for them.
+        assert min(times) < 0.03, times
+
+
 def test_old_versions_and_renegotiation_are_refused():
     with certificates() as path, Listeners(["SSL"], pem_options(path)) as server:
         def s_client(*args, stdin=b""):

@@ -258,6 +258,49 @@ START_TEST(garbage_and_truncation_end_a_connection_and_nothing_else)
 }
 END_TEST
 
+START_TEST(handshakes_take_only_a_part_of_a_turn)
+{
+    pair p;
+    open_pair(&p, (tls_options){0}, TLS1_3_VERSION, false);
+    ck_assert(shake(&p));
+    char hello[4096];
+    BIO *out = BIO_new(BIO_s_mem());
+    SSL *client = SSL_new(p.ctx);
+    SSL_set_bio(client, BIO_new(BIO_s_mem()), out);
+    SSL_set_connect_state(client);
+    SSL_do_handshake(client);
+    int n = BIO_read(out, hello, sizeof hello);
+    ck_assert_int_gt(n, 0);
+    for (int turn = 0; turn < 3; turn++) {
+        tls *waiting = NULL;
+        tls_context_turn(p.x);
+        int i = 0;
+        for (; i < 10000 && !waiting; i++) {
+            int fds[2];
+            uint8_t room[TLS_READ_MIN];
+            size_t got;
+            tls *t = tls_new(p.x);
+            ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+            ck_assert_int_eq(write(fds[1], hello, (size_t)n), n);
+            if (tls_must_wait(t))
+                waiting = t;
+            else
+                ck_assert_int_eq(tls_read(t, fds[0], room, sizeof room, &got), TLS_OK);
+            if (!waiting) tls_free(t);
+            close(fds[0]);
+            close(fds[1]);
+        }
+        ck_assert(waiting && i > 1);
+        ck_assert(!tls_must_wait(p.server));
+        tls_context_turn(p.x);
+        ck_assert(!tls_must_wait(waiting));
+        tls_free(waiting);
+    }
+    SSL_free(client);
+    close_pair(&p);
+}
+END_TEST
+
 START_TEST(versions_and_suites_can_be_chosen)
 {
     static const struct {
@@ -380,4 +423,5 @@ END_TEST
 
 UNIT_MAIN("server/tls", bytes_pass_in_both_directions, certificates_of_clients_are_asked_for_and_named,
           a_client_that_only_provokes_answers_is_cut_off, garbage_and_truncation_end_a_connection_and_nothing_else,
-          versions_and_suites_can_be_chosen, names_are_written_as_java_writes_them, rules_map_names_as_kafkas_do)
+          handshakes_take_only_a_part_of_a_turn, versions_and_suites_can_be_chosen,
+          names_are_written_as_java_writes_them, rules_map_names_as_kafkas_do)
