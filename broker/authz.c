@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "broker/auth.h"
 
 struct authorizer {
@@ -88,10 +89,34 @@ bool authz_user(const broker *b, const acl_who *who, acl_operation operation, ac
     return verdict == ACL_GRANTED || (verdict == ACL_NOT_NAMED && x->open);
 }
 
+/* Names of the numbers, as Kafka's tools write them. */
+static const char *const resources[] = {
+    [ACL_TOPIC] = "topic",
+    [ACL_GROUP] = "group",
+    [ACL_CLUSTER] = "cluster",
+    [ACL_TRANSACTIONAL_ID] = "transactional id",
+};
+static const char *const operations[] = {
+    [ACL_READ] = "READ",
+    [ACL_WRITE] = "WRITE",
+    [ACL_CREATE] = "CREATE",
+    [ACL_DELETE] = "DELETE",
+    [ACL_ALTER] = "ALTER",
+    [ACL_DESCRIBE] = "DESCRIBE",
+    [ACL_CLUSTER_ACTION] = "CLUSTER_ACTION",
+    [ACL_DESCRIBE_CONFIGS] = "DESCRIBE_CONFIGS",
+    [ACL_ALTER_CONFIGS] = "ALTER_CONFIGS",
+    [ACL_IDEMPOTENT_WRITE] = "IDEMPOTENT_WRITE",
+};
+
 bool authz_ask(const broker_conn *c, acl_operation operation, acl_resource resource, str name)
 {
     acl_who who = who_is(c);
-    return authz_user(c->b, &who, operation, resource, name);
+    if (authz_user(c->b, &who, operation, resource, name)) return true;
+    check(resource < ARRAY_LEN(resources) && operation < ARRAY_LEN(operations));
+    log_debug("broker", "User:%.*s from %s may not %s %s %.*s", STR_ARG(who.user), c->peer_host, operations[operation],
+              resources[resource], STR_ARG(name));
+    return false;
 }
 
 /* A name of no meaning comes first: super users and an open authorizer need no entries (as Kafka's default does it). */
@@ -108,11 +133,12 @@ int32_t authz_operations(const request *q, acl_resource resource, str name)
     int32_t all = resource == ACL_TOPIC   ? TOPIC_OPERATIONS
                   : resource == ACL_GROUP ? GROUP_OPERATIONS
                                           : CLUSTER_OPERATIONS;
-    if (!q->b->authorizer) return all;
+    if (!q->b->authorizer || !q->c) return all;
     int32_t may = 0;
+    acl_who who = who_is(q->c);
     for (int operation = ACL_READ; operation <= ACL_TWO_PHASE_COMMIT; operation++) {
         int32_t bit = (int32_t)1 << operation;
-        if ((all & bit) && authz_may(q, (acl_operation)operation, resource, name)) may |= bit;
+        if ((all & bit) && authz_user(q->b, &who, (acl_operation)operation, resource, name)) may |= bit;
     }
     return may;
 }

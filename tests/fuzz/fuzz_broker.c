@@ -51,8 +51,13 @@ static void report(void)
 static void open_broker(world *w)
 {
     diag d = {0};
-    static const broker_config_entry configs[] = {{{"offsets.topic.num.partitions", 28}, {"1", 1}},
-                                                  {{"transaction.state.log.num.partitions", 36}, {"1", 1}}};
+    /* Everyone may do everything until the input makes ACLs, which then hold for the last connection. */
+    const broker_config_entry configs[] = {
+        {STR("offsets.topic.num.partitions"), STR("1")},
+        {STR("transaction.state.log.num.partitions"), STR("1")},
+        {STR("authorizer.class.name"), STR("org.apache.kafka.metadata.authorizer.StandardAuthorizer")},
+        {STR("super.users"), STR("User:ANONYMOUS")},
+        {STR("allow.everyone.if.no.acl.found"), STR("true")}};
     broker_options options = {configs, ARRAY_LEN(configs), STR("fuzz-cluster-id-000000"), 1, ++w->starts};
     w->b = broker_open(fs_sim_fs(w->disk), STR("/data"), &options, &w->hooks, w->now, &d);
     if (!w->b) fprintf(stderr, "%s\n", d.text);
@@ -88,7 +93,10 @@ static void take_everything(world *w)
 static bool send_frame(world *w, int i, const void *p, size_t n)
 {
     broker_conn_options options = {w, STR("10.0.0.9"), STR("broker.test"), 9092};
-    if (!w->conns[i]) w->conns[i] = broker_conn_open(w->b, &options);
+    if (!w->conns[i]) {
+        w->conns[i] = broker_conn_open(w->b, &options);
+        if (i == CONNS - 1) broker_conn_identify(w->conns[i], STR("a"));
+    }
     if (!broker_conn_wants_input(w->conns[i])) {
         hang_up(w, i);
         return false;

@@ -83,6 +83,28 @@ static void scenes(fuzz_out *out)
     buf_free(&b);
 }
 
+/* Entries that are made, felt by the last connection's user, kept over starts, found and removed. */
+static void entries(fuzz_out *out)
+{
+    buf b = {0};
+    put_request(&b, 30, 3, NULL, 0);
+    put_request(&b, 30, 2, "[ b=2 s=* b=3 s=User:a s=10.0.0.9 b=4 b=2 ]", 1);
+    put_request(&b, 30, 1, "[ b=3 s=g b=4 s=User:* s=* b=2 b=3 ]", 0);
+    put_request(&b, 3, 9, NULL, 2);
+    put_request(&b, 0, 8, NULL, 2);
+    put_request(&b, 1, 11, NULL, 2);
+    put_request(&b, 8, 7, NULL, 2);
+    put_op(&b, KAFKA_OP_START, 2);
+    put_request(&b, 68, 1, "s=g s=member i=0 n n i=10000 { s=t } n=t.* n [ u { i=0 } ]", 2);
+    put_request(&b, 22, 4, "n i=60000 q=-1 h=-1", 2);
+    put_request(&b, 29, 3, "b=2 n=tt b=2 n n b=1 b=1", 0);
+    put_request(&b, 31, 3, "[ b=1 n b=1 n=User:a n b=1 b=1 ]", 0);
+    put_op(&b, KAFKA_OP_START, 5);
+    put_request(&b, 29, 1, NULL, 1);
+    fuzz_seed(out, b.data, b.len);
+    buf_free(&b);
+}
+
 /* Names with a zero byte in them. */
 static void zero_bytes(fuzz_out *out)
 {
@@ -118,6 +140,7 @@ void kafka_make_seeds(fuzz_out *out)
     }
     buf_free(&b);
     scenes(out);
+    entries(out);
     zero_bytes(out);
     static const char *const words[] = {"compression.type",
                                         "max.message.bytes",
@@ -129,6 +152,10 @@ void kafka_make_seeds(fuzz_out *out)
                                         "__consumer_offsets",
                                         "__transaction_state",
                                         "roundrobin",
+                                        "kafka-cluster",
+                                        "User:a",
+                                        "User:*",
+                                        "10.0.0.9",
                                         NULL};
     fuzz_words(out, words);
 }
