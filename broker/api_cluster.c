@@ -337,6 +337,19 @@ static void put_resource(request *q, str name, int8_t type)
     wire_put_tags(&q->out);
 }
 
+/* The groups that have configs of their own. */
+static size_t configured_groups(request *q, str **out)
+{
+    broker *b = q->b;
+    size_t n = 0;
+    str id;
+    pthread_mutex_lock(&b->meta_lock);
+    *out = ARENA_ARRAY(q->a, str, map_count(&b->group_configs) + 1);
+    for (size_t it = 0; map_next(&b->group_configs, &it, &id, NULL);) (*out)[n++] = arena_str(q->a, id);
+    pthread_mutex_unlock(&b->meta_lock);
+    return n;
+}
+
 api_outcome api_list_config_resources(request *q)
 {
     wire_in *in = &q->in;
@@ -353,20 +366,23 @@ api_outcome api_list_config_resources(request *q)
     wire_tags(in);
     if (wire_failed(in)) return API_MALFORMED;
     /* Version 0 asks for the resources of client metrics, of which there are none. */
-    if (q->version >= 1 && n == 0) wanted = RESOURCE_TOPIC | RESOURCE_BROKER;
+    if (q->version >= 1 && n == 0) wanted = RESOURCE_TOPIC | RESOURCE_BROKER | RESOURCE_GROUP;
     kafka_error error = check_cluster(q, ACL_DESCRIBE_CONFIGS);
     if (error == KAFKA_NONE && unknown) error = KAFKA_UNSUPPORTED_VERSION;
     broker_topic_info *topics = NULL;
     bool good = error == KAFKA_NONE;
     size_t count = good && (wanted & RESOURCE_TOPIC) ? broker_topic_list(q->b, q->a, &topics) : 0;
     bool self = good && (wanted & RESOURCE_BROKER);
+    str *groups;
+    size_t groups_len = good && (wanted & RESOURCE_GROUP) ? configured_groups(q, &groups) : 0;
     request_begin(q);
     wire_out *o = &q->out;
     wire_put_i32(o, 0);
     wire_put_i16(o, (int16_t)error);
-    wire_put_len(o, (int32_t)count + self);
+    wire_put_len(o, (int32_t)(count + self + groups_len));
     for (size_t i = 0; i < count; i++) put_resource(q, topics[i].name, RESOURCE_TOPIC);
     if (self) put_resource(q, arena_printf(q->a, "%d", q->b->node_id), RESOURCE_BROKER);
+    for (size_t i = 0; i < groups_len; i++) put_resource(q, groups[i], RESOURCE_GROUP);
     wire_put_tags(o);
     return API_ANSWERED;
 }

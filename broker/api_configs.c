@@ -1,9 +1,10 @@
-/* Configs of topics and of the broker: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. */
+/* Configs of topics, groups and of the broker: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. */
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "broker/api.h"
 #include "broker/authz.h"
+#include "broker/group_config.h"
 #include "broker/meta.h"
 
 /* Kinds of resource, by their numbers in the protocol. */
@@ -69,10 +70,10 @@ static int32_t broker_synonyms(wire_out *o, const config_view *v, const config_d
 }
 
 /* All values that the config could have, the effective one first. */
-static int32_t put_synonyms(wire_out *o, const config_view *v, const config_def *def, bool of_topic)
+static int32_t put_synonyms(wire_out *o, const config_view *v, const config_def *def, int8_t type)
 {
-    if (!of_topic) return broker_synonyms(o, v, def);
-    int32_t n = synonym_at(o, v->topic, def, CONFIG_FROM_TOPIC);
+    if (type == RESOURCE_BROKER) return broker_synonyms(o, v, def);
+    int32_t n = synonym_at(o, v->topic, def, type == RESOURCE_GROUP ? CONFIG_FROM_GROUP : CONFIG_FROM_TOPIC);
     for (int i = 0; i < 3 && def->broker[i]; i++) n += broker_synonyms(o, v, config_broker_def(str_z(def->broker[i])));
     if (n > 0 || !def->initial) return n;
     put_synonym(o, def->name, def->initial, CONFIG_FROM_DEFAULT);
@@ -83,20 +84,29 @@ typedef struct describe_options {
     bool synonyms, documentation;
 } describe_options;
 
-static void put_entry(request *q, wire_out *o, const config_view *v, const config_def *def, bool of_topic,
+/* The effective value; a group's is its own or a default, which Kafka takes from the broker's configs. */
+static const char *value_of(request *q, const config_view *v, const config_def *def, int8_t type, config_source *source)
+{
+    if (type == RESOURCE_BROKER) return config_broker_value(v, def, source);
+    const char *value = config_topic_value(v, def, q->a, source);
+    if (type == RESOURCE_GROUP) *source = *source == CONFIG_FROM_TOPIC ? CONFIG_FROM_GROUP : CONFIG_FROM_DEFAULT;
+    return value;
+}
+
+static void put_entry(request *q, wire_out *o, const config_view *v, const config_def *def, int8_t type,
                       const describe_options *options)
 {
     config_source source;
-    const char *value = of_topic ? config_topic_value(v, def, q->a, &source) : config_broker_value(v, def, &source);
+    const char *value = value_of(q, v, def, type, &source);
     bool secret = def->type == CONFIG_PASSWORD;
     wire_put_str(o, str_z(def->name));
     wire_put_nstr(o, value && !secret ? str_z(value) : WIRE_NULL);
-    wire_put_bool(o, !of_topic && !def->dynamic);
+    wire_put_bool(o, type == RESOURCE_BROKER && !def->dynamic);
     wire_put_i8(o, (int8_t)source);
     wire_put_bool(o, secret);
     buf list = {0};
     wire_out sub = {&list, o->flexible};
-    int32_t n = options->synonyms ? put_synonyms(&sub, v, def, of_topic) : 0;
+    int32_t n = options->synonyms ? put_synonyms(&sub, v, def, type) : 0;
     wire_put_len(o, n);
     buf_add(o->b, list.data, list.len);
     buf_free(&list);
@@ -109,14 +119,20 @@ static void put_entry(request *q, wire_out *o, const config_view *v, const confi
 
 static void put_entries(request *q, const described *r, const config_view *v, const describe_options *options)
 {
-    bool of_topic = r->type == RESOURCE_TOPIC;
-    const config_def *defs = of_topic ? config_topic_defs : config_broker_defs;
-    size_t len = of_topic ? config_topic_defs_len : config_broker_defs_len;
+    const config_def *defs = config_broker_defs;
+    size_t len = config_broker_defs_len;
+    if (r->type == RESOURCE_TOPIC) {
+        defs = config_topic_defs;
+        len = config_topic_defs_len;
+    } else if (r->type == RESOURCE_GROUP) {
+        defs = config_group_defs;
+        len = config_group_defs_len;
+    }
     int32_t n = 0;
     for (size_t i = 0; i < len; i++) n += is_wanted(r, &defs[i]);
     wire_put_len(&q->out, n);
     for (size_t i = 0; i < len; i++)
-        if (is_wanted(r, &defs[i])) put_entry(q, &q->out, v, &defs[i], of_topic, options);
+        if (is_wanted(r, &defs[i])) put_entry(q, &q->out, v, &defs[i], r->type, options);
 }
 
 static void put_described(request *q, const described *r, const describe_options *options)
@@ -139,6 +155,12 @@ static void put_described(request *q, const described *r, const describe_options
             error = KAFKA_INVALID_REQUEST;
             why = arena_printf(q->a, "Unexpected broker id, expected %d or empty string, but received %.*s", b->node_id,
                                (int)(r->name.n < 100 ? r->name.n : 100), r->name.p);
+        }
+    } else if (r->type == RESOURCE_GROUP) {
+        v.topic = group_configs(b, r->name);
+        if (r->name.n == 0) {
+            error = KAFKA_INVALID_REQUEST;
+            why = STR("Group name must not be empty");
         }
     } else {
         error = KAFKA_INVALID_REQUEST;
@@ -346,6 +368,36 @@ static kafka_error alter_broker(request *q, const altered *r, bool replace, bool
     return error;
 }
 
+static kafka_error alter_group(request *q, const altered *r, bool replace, bool validate_only, diag *d)
+{
+    broker *b = q->b;
+    if (r->name.n == 0) return fail(d, KAFKA_INVALID_REQUEST, "Default group resources are not allowed", r->name);
+    kafka_error error = KAFKA_NONE;
+    pthread_mutex_lock(&b->meta_lock);
+    const config_set *have = group_configs(b, r->name);
+    config_set set = {0};
+    if (have && !replace) set = config_set_copy(have);
+    for (int32_t i = 0; i < r->n && error == KAFKA_NONE; i++) {
+        const config_def *def = config_group_def(r->list[i].name);
+        if (repeated(r, i))
+            error = fail(d, KAFKA_INVALID_REQUEST, "Error due to duplicate config keys", r->list[i].name);
+        else if (!def)
+            error = fail(d, KAFKA_INVALID_CONFIG, "Unknown group config name", r->list[i].name);
+        else
+            error = apply(&set, def, &r->list[i], "", d);
+    }
+    if (error == KAFKA_NONE && !group_configs_check(b, &set, d)) error = KAFKA_INVALID_CONFIG;
+    if (error == KAFKA_NONE && !validate_only) {
+        if (meta_write_group_configs(b, r->name, &set, d))
+            group_configs_put(b, r->name, &set);
+        else
+            error = KAFKA_KAFKA_STORAGE_ERROR;
+    }
+    pthread_mutex_unlock(&b->meta_lock);
+    config_set_free(&set);
+    return error;
+}
+
 static void alter_one(request *q, const altered *r, bool replace, bool validate_only)
 {
     diag d = {0};
@@ -358,6 +410,8 @@ static void alter_one(request *q, const altered *r, bool replace, bool validate_
         error = alter_topic(q, r, replace, validate_only, &d);
     else if (r->type == RESOURCE_BROKER)
         error = alter_broker(q, r, replace, validate_only, &d);
+    else if (r->type == RESOURCE_GROUP)
+        error = alter_group(q, r, replace, validate_only, &d);
     else
         error = fail(&d, KAFKA_INVALID_REQUEST, "Unsupported resource type of", r->name);
     wire_out *o = &q->out;

@@ -8,6 +8,7 @@
 #include "broker/authz.h"
 #include "broker/broker_core.h"
 #include "broker/group.h"
+#include "broker/group_config.h"
 #include "broker/meta.h"
 #include "broker/quota.h"
 #include "broker/txn.h"
@@ -362,6 +363,7 @@ void broker_close(broker *b)
     config_set_free(&b->fixed);
     config_set_free(&b->dynamic);
     config_set_free(&b->fallback);
+    group_configs_free(b);
     pthread_mutex_destroy(&b->meta_lock);
     pthread_mutex_destroy(&b->touched_lock);
     free(b->data_dir);

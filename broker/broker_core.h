@@ -107,6 +107,7 @@ struct broker {
     map topics_by_name; /* meta; name -> topic */
     map topics_by_id; /* meta; 16 bytes -> topic */
     config_set fixed, dynamic, fallback; /* meta, but fixed never changes */
+    map group_configs; /* meta; group id -> config_set, broker/group_config.h */
     int64_t producer_next, producer_end; /* meta: the block in hand */
     int64_t internal_next; /* meta */
     map scram_users; /* meta; name -> scram_user of broker/auth.h */

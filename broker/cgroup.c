@@ -8,6 +8,7 @@
 #include "base/regex.h"
 #include "base/utf8.h"
 #include "broker/authz.h"
+#include "broker/group_config.h"
 
 /* Epochs with a meaning of their own in heartbeats. */
 enum { EPOCH_JOIN = 0, EPOCH_LEAVE = -1, EPOCH_AWAY = -2, RESOLVE_MS = 1000 };
@@ -309,7 +310,7 @@ static void keep_alive(cmember *m)
 {
     broker *b = m->g->b;
     m->session.fire = on_session;
-    broker_timer(b, &m->session, broker_i64(b, "group.consumer.session.timeout.ms"));
+    broker_timer(b, &m->session, group_config_i64(b, str_z(m->g->id), "consumer.session.timeout.ms"));
 }
 
 void cgroup_resume(group *g)
@@ -581,7 +582,8 @@ static void stay(group *g, const cheartbeat *h, str id, cwrites *w, cheartbeat_a
 void cgroup_heartbeat(broker *b, const cheartbeat *h, arena *a, cheartbeat_answer *out, broker_partition **p,
                       int64_t *end)
 {
-    *out = (cheartbeat_answer){.interval_ms = (int32_t)broker_i64(b, "group.consumer.heartbeat.interval.ms")};
+    int64_t interval = group_config_i64(b, h->group_id, "consumer.heartbeat.interval.ms");
+    *out = (cheartbeat_answer){.interval_ms = (int32_t)interval};
     *p = NULL;
     *end = 0;
     const char *why = malformed(h);

@@ -17,6 +17,11 @@ const config_def *config_topic_def(str name)
     return find(config_topic_defs, config_topic_defs_len, name);
 }
 
+const config_def *config_group_def(str name)
+{
+    return find(config_group_defs, config_group_defs_len, name);
+}
+
 const config_def *config_broker_def(str name)
 {
     return find(config_broker_defs, config_broker_defs_len, name);

@@ -35,6 +35,7 @@ typedef enum config_source {
     CONFIG_FROM_DYNAMIC_DEFAULT = 3,
     CONFIG_FROM_STATIC = 4,
     CONFIG_FROM_DEFAULT = 5,
+    CONFIG_FROM_GROUP = 8,
 } config_source;
 
 /* Public layout: the tables are read field by field. */
@@ -44,7 +45,7 @@ typedef struct config_def {
     const char *initial; /* NULL: none */
     int64_t min, max; /* of INT, SHORT and LONG; of DOUBLE in thousandths */
     const char *allowed; /* "a|b": values (elements of a LIST); NULL: any */
-    const char *broker[3]; /* topic configs: the broker configs that set their default, first set one wins */
+    const char *broker[3]; /* topic and group configs: the broker configs that set their default, first set one wins */
     int64_t factor[3]; /* what their value is multiplied with (hours to ms); 0: taken as it is */
     bool dynamic; /* broker configs: may be altered while running */
     const char *doc;
@@ -53,11 +54,15 @@ typedef struct config_def {
 /* The tables, with their lengths. */
 extern const config_def config_topic_defs[];
 extern const size_t config_topic_defs_len;
+extern const config_def config_group_defs[];
+extern const size_t config_group_defs_len;
 extern const config_def config_broker_defs[];
 extern const size_t config_broker_defs_len;
 
 /* The definition by name, or NULL. */
 const config_def *config_topic_def(str name);
+/* See config_topic_def. */
+const config_def *config_group_def(str name);
 /* See config_topic_def. */
 const config_def *config_broker_def(str name);
 
@@ -86,13 +91,13 @@ config_set config_set_copy(const config_set *s);
 
 /* All that decides an effective value. */
 typedef struct config_view {
-    const config_set *topic; /* NULL for a broker config */
+    const config_set *topic; /* of the topic or the group; NULL for a broker config */
     const config_set *dynamic; /* altered at run time, for this broker */
     const config_set *fallback; /* altered at run time, for all brokers */
     const config_set *fixed; /* given at start */
 } config_view;
 
-/* The effective value of a topic config; NULL when there is none. Borrows from the sets, the table or a. */
+/* The effective value of a topic or group config; NULL when there is none. Borrows from the sets, the table or a. */
 const char *config_topic_value(const config_view *v, const config_def *def, arena *a, config_source *source);
 /* The same for a broker config. */
 const char *config_broker_value(const config_view *v, const config_def *def, config_source *source);

@@ -80,6 +80,17 @@ const config_def config_topic_defs[] = {
 };
 const size_t config_topic_defs_len = ARRAY_LEN(config_topic_defs);
 
+/* The limits are the defaults of Kafka's group.consumer.min... and max... configs. */
+const config_def config_group_defs[] = {
+    {.name = "consumer.heartbeat.interval.ms", .type = CONFIG_INT, .initial = "5000", .min = 5000, .max = 15000,
+     .broker = {"group.consumer.heartbeat.interval.ms"},
+     .doc = "How often members of the consumer group are told to send a heartbeat."},
+    {.name = "consumer.session.timeout.ms", .type = CONFIG_INT, .initial = "45000", .min = 45000, .max = 60000,
+     .broker = {"group.consumer.session.timeout.ms"},
+     .doc = "Silence after which a member of the consumer group is taken out."},
+};
+const size_t config_group_defs_len = ARRAY_LEN(config_group_defs);
+
 const config_def config_broker_defs[] = {
     {.name = "advertised.listeners", .type = CONFIG_STRING, .initial = NULL,
      .doc = "The addresses that clients are told; kafka.advertised.listeners sets it."},

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "broker/group_config.h"
 
 struct meta_log {
     file *f;
@@ -28,6 +29,7 @@ enum {
     META_SCRAM = 10,
     META_QUOTAS = 11,
     META_ACLS = 12,
+    META_GROUP_CONFIGS = 13,
 };
 
 enum { META_FRAME = 8, META_RECORD_MAX = 16 << 20, META_REWRITE_BYTES = 1 << 20 };
@@ -87,6 +89,14 @@ static void put_broker_configs(buf *out, bool defaults, const config_set *config
 {
     size_t at = frame_begin(out, META_BROKER_CONFIGS);
     write_u8(out, defaults);
+    put_configs(out, configs);
+    frame_end(out, at);
+}
+
+static void put_group_configs(buf *out, str group, const config_set *configs)
+{
+    size_t at = frame_begin(out, META_GROUP_CONFIGS);
+    put_text(out, group);
     put_configs(out, configs);
     frame_end(out, at);
 }
@@ -219,6 +229,13 @@ bool meta_write_broker_configs(broker *b, bool defaults, const config_set *confi
     return append(b, &out, d);
 }
 
+bool meta_write_group_configs(broker *b, str group, const config_set *configs, diag *d)
+{
+    buf out = {0};
+    put_group_configs(&out, group, configs);
+    return append(b, &out, d);
+}
+
 bool meta_write_producers(broker *b, int64_t next, diag *d)
 {
     buf out = {0};
@@ -324,6 +341,16 @@ static bool load_topic(broker *b, reader *r)
     return !r->failed;
 }
 
+static bool load_group_configs(broker *b, reader *r)
+{
+    config_set set = {0};
+    str group = get_text(r);
+    if (!r->failed) get_configs(r, config_group_def, &set);
+    if (!r->failed) group_configs_put(b, group, &set);
+    config_set_free(&set);
+    return !r->failed;
+}
+
 static bool load_topic_change(broker *b, uint8_t kind, reader *r)
 {
     const uint8_t *id = read_bytes(r, 16);
@@ -411,6 +438,7 @@ static bool load_record(broker *b, reader *r, bool *clean)
         defaults = read_u8(r) != 0;
         get_configs(r, config_broker_def, defaults ? &b->fallback : &b->dynamic);
         return !r->failed;
+    case META_GROUP_CONFIGS: return load_group_configs(b, r);
     case META_PRODUCERS:
         b->producer_next = b->producer_end = read_i64(r);
         return !r->failed && b->producer_end >= 0 && b->producer_end <= BROKER_INTERNAL_PRODUCER_FIRST;
@@ -468,13 +496,15 @@ static void snapshot(broker *b, buf *out, bool clean)
     if (b->internal_next > 0) put_number(out, META_INTERNAL, b->internal_next);
     if (b->dynamic.len) put_broker_configs(out, false, &b->dynamic);
     if (b->fallback.len) put_broker_configs(out, true, &b->fallback);
+    str group;
+    void *value;
+    for (size_t it = 0; map_next(&b->group_configs, &it, &group, &value);) put_group_configs(out, group, value);
     const quota_limits *limits;
     for (size_t it = 0; quota_next(b, &it, &limits);) {
         size_t at = frame_begin(out, META_QUOTAS);
         quota_write_limits(out, limits);
         frame_end(out, at);
     }
-    void *value;
     for (size_t it = 0; map_next(&b->topics_by_name, &it, NULL, &value);) {
         topic *t = value;
         put_topic(out, t, t->partitions_len);

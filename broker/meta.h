@@ -40,6 +40,8 @@ bool meta_write_partitions(broker *b, const topic *t, int32_t partitions, diag *
 bool meta_write_topic_configs(broker *b, const topic *t, const config_set *configs, diag *d);
 /* The full set of configs altered at run time: for this broker, or the defaults of all. */
 bool meta_write_broker_configs(broker *b, bool defaults, const config_set *configs, diag *d);
+/* The full set of a group's configs. */
+bool meta_write_group_configs(broker *b, str group, const config_set *configs, diag *d);
 /* The first producer id that no block has taken yet; likewise for internal ones. */
 bool meta_write_producers(broker *b, int64_t next, diag *d);
 /* A user's credential; NULL takes it away. */

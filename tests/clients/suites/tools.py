@@ -159,6 +159,15 @@ def configs_of_clients(t):
                    "producer_byte_rate=0", fails=True), "InvalidRequest")
 
 
+def configs_of_groups(t):
+    entity = ("--entity-type", "groups", "--entity-name", "one")
+    t.run("kafka-configs", *entity, "--alter", "--add-config", "consumer.session.timeout.ms=50000")
+    contains(t.run("kafka-configs", *entity, "--describe"), "consumer.session.timeout.ms=50000", "DYNAMIC_GROUP_CONFIG")
+    contains(t.run("kafka-configs", "--entity-type", "groups", "--describe"), "one", "50000")
+    t.run("kafka-configs", *entity, "--alter", "--delete-config", "consumer.session.timeout.ms")
+    assert "50000" not in t.run("kafka-configs", *entity, "--describe")
+
+
 def configs_of_users(t):
     entity = ("--entity-type", "users", "--entity-name", "ann")
     # A request may name a user once: the tool's two mechanisms in one call are refused by Kafka's controller, too.
@@ -433,7 +442,7 @@ def acls_are_felt(t):
 
 PARTS = {
     "topics": [topics_are_created_described_altered_deleted, a_replication_factor_of_three_is_refused],
-    "configs": [configs_of_topics, configs_of_brokers, configs_of_clients, configs_of_users],
+    "configs": [configs_of_topics, configs_of_brokers, configs_of_clients, configs_of_users, configs_of_groups],
     "groups": [console_round_trip, consumer_groups, a_living_classic_group_is_described,
                a_living_consumer_group_is_described],
     "data": [verifiable_producer, verifiable_consumer_of_the_classic_protocol, verifiable_consumer_of_the_consumer_protocol,

@@ -383,6 +383,43 @@ START_TEST(configs_are_described_altered_and_kept)
 }
 END_TEST
 
+START_TEST(groups_have_configs_of_their_own)
+{
+    up();
+    enum { GROUP = 32 };
+    described r = describe(4, GROUP, "g", NULL);
+    ck_assert_int_eq(r.error, 0);
+    ck_assert_int_eq(r.entries, (int)config_group_defs_len);
+    const char *name = "consumer.session.timeout.ms";
+    r = describe(4, GROUP, "g", name);
+    ck_assert_str_eq(r.value, "45000");
+    ck_assert_int_eq(r.source, CONFIG_FROM_DEFAULT);
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "50000"), 0);
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "44999"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "60001"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 2, "1"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", "no.such", 0, "1"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, GROUP, "", name, 0, "50000"), KAFKA_INVALID_REQUEST);
+    ck_assert_int_eq(describe(4, GROUP, "", NULL).error, KAFKA_INVALID_REQUEST);
+    bench_power_loss(&t, 3);
+    r = describe(4, GROUP, "g", name);
+    ck_assert_str_eq(r.value, "50000");
+    ck_assert_int_eq(r.source, CONFIG_FROM_GROUP);
+    ck_assert_int_eq(r.synonyms, 2);
+    ck_assert_str_eq(describe(4, GROUP, "other", name).value, "45000");
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 1, NULL), 0);
+    bench_power_loss(&t, 4);
+    ck_assert_str_eq(describe(4, GROUP, "g", name).value, "45000");
+    /* A default of the broker that no session can be longer than. */
+    ck_assert_int_eq(alter(33, 2, GROUP, "g", "consumer.heartbeat.interval.ms", 0, "6000"), 0);
+    bench_config(&t, "group.consumer.session.timeout.ms", "6000");
+    bench_restart(&t);
+    ck_assert_str_eq(describe(4, GROUP, "g", name).value, "6000");
+    ck_assert_int_eq(alter(33, 2, GROUP, "g", "consumer.heartbeat.interval.ms", 0, "6000"), KAFKA_INVALID_CONFIG);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(coordinators_and_the_cluster_are_this_node)
 {
     up();
@@ -484,4 +521,5 @@ END_TEST
 
 UNIT_MAIN("broker/api_admin", topics_are_created_in_every_version, topics_that_cannot_be_get_their_codes,
           topics_are_deleted_by_name_and_by_id, partitions_only_become_more, configs_are_described_altered_and_kept,
-          coordinators_and_the_cluster_are_this_node, topic_partitions_are_described_page_by_page)
+          groups_have_configs_of_their_own, coordinators_and_the_cluster_are_this_node,
+          topic_partitions_are_described_page_by_page)

@@ -1,6 +1,7 @@
 /* What administrators ask of a cluster, answered by its only node. */
 #include "tests/unit/unit.h"
 
+#include "broker/group_config.h"
 #include "tests/support/broker/client.h"
 
 static bench t;
@@ -243,8 +244,11 @@ START_TEST(config_resources_are_listed_by_type)
         int8_t type;
         int16_t error;
         int32_t n;
-    } cases[] = {{2, 0, 1}, {4, 0, 1}, {8, 0, 0}, {16, 0, 0}, {32, 0, 0}, {3, KAFKA_UNSUPPORTED_VERSION, 0}, {0, 0, 2}};
+    } cases[] = {{2, 0, 1}, {4, 0, 1}, {8, 0, 0}, {16, 0, 0}, {32, 0, 1}, {3, KAFKA_UNSUPPORTED_VERSION, 0}, {0, 0, 3}};
     up();
+    config_set set = {0};
+    config_set_put(&set, &config_group_defs[0], STR("6000"));
+    group_configs_put(t.b, STR("g"), &set);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bench_begin(&t, 74, 1);
         wire_put_len(&t.out, cases[i].type ? 1 : 0);
@@ -257,7 +261,8 @@ START_TEST(config_resources_are_listed_by_type)
         for (int32_t k = 0; k < cases[i].n; k++) {
             str name = wire_str(&in);
             int8_t type = wire_i8(&in);
-            ck_assert(type == 2 ? str_eqz(name, "x") : type == 4 && str_eqz(name, "1"));
+            ck_assert(str_eqz(name, type == 2 ? "x" : type == 32 ? "g" : "1"));
+            ck_assert(type == cases[i].type || cases[i].type == 0);
             wire_tags(&in);
         }
         at_end(&in);

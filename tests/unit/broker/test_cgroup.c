@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "broker/cgroup.h"
+#include "broker/group_config.h"
 #include "tests/support/broker/client.h"
 
 static bench t;
@@ -333,6 +334,27 @@ START_TEST(a_pattern_follows_the_topics_there_are)
 }
 END_TEST
 
+START_TEST(a_group_may_have_an_interval_of_its_own)
+{
+    up();
+    actor a = member_of("a", "x");
+    ck_assert_int_eq(beat_as(&a, 0, 1).interval, 5000);
+    config_set set = {0};
+    config_set_put(&set, config_group_def(STR("consumer.heartbeat.interval.ms")), STR("7000"));
+    group_configs_put(t.b, STR("g"), &set);
+    ck_assert_int_eq(beat_as(&a, a.epoch, 1).interval, 7000);
+    config_set_put(&set, config_group_def(STR("consumer.session.timeout.ms")), STR("60000"));
+    group_configs_put(t.b, STR("g"), &set);
+    ck_assert_int_eq(beat_as(&a, a.epoch, 1).interval, 5000);
+    bench_wait(&t, 59000);
+    ck_assert_int_eq(beat(&a), 0);
+    bench_wait(&t, 60001);
+    ck_assert_int_eq(beat(&a), KAFKA_UNKNOWN_MEMBER_ID);
+    forget(&a, 1);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(a_new_pattern_counts_from_the_second_heartbeat_on)
 {
     up();
@@ -592,6 +614,7 @@ UNIT_MAIN("broker/cgroup", members_share_the_partitions_evenly, the_range_assign
           members_may_come_and_go_and_all_ends_well, what_cannot_be_gets_its_code,
           a_lost_answer_is_repeated_and_a_silent_member_is_taken_out, a_static_member_finds_its_partitions_again,
           a_pattern_follows_the_topics_there_are, a_new_pattern_counts_from_the_second_heartbeat_on,
-          a_pattern_finds_internal_topics_as_well, offsets_are_committed_by_members_of_the_right_epoch,
+          a_group_may_have_an_interval_of_its_own, a_pattern_finds_internal_topics_as_well,
+          offsets_are_committed_by_members_of_the_right_epoch,
           a_group_changes_its_protocol_when_nobody_is_in_it, groups_are_described_and_listed_with_their_kind,
           a_power_loss_leaves_every_member_with_what_it_was_told)
