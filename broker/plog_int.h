@@ -66,6 +66,7 @@ struct plog {
     plog_point point; /* as last written; log_start and recovery may be ahead in memory */
     segment_file *point_file;
     uint64_t point_turn;
+    bool point_named; /* sync_mutex: the folder was synced while it held the checkpoint */
     int64_t indexed_bytes; /* log bytes appended since the index point; guarded by append_mutex */
 
     /* The thread that compacts: */

@@ -74,6 +74,8 @@ bool plog_point_write(plog *log, bool durable, diag *d)
     bool ok = file_write(f, turn % PLACES * PLACE_BYTES, p, sizeof p, d);
     if (ok && durable) ok = file_sync(f, FILE_SYNC_DATA, d);
     segment_file_unpin(log->point_file);
+    /* The file may be younger than the last sync of its folder, also when another process made it. */
+    if (ok && durable && !log->point_named) ok = log->point_named = fs_sync_dir(log->fs, log->folder, d);
     if (ok) log->point_turn = turn;
     return ok;
 }
