@@ -17,6 +17,8 @@ typedef struct txn_step {
     bool commit;
     int waiting;
     bool failed;
+    txn_state before; /* txn_add: the state, and how many partitions there were */
+    size_t kept;
     void (*then)(struct txn_step *s); /* when nothing is waited for any more */
     struct step_wait {
         sync_wait wait;
@@ -429,9 +431,26 @@ bool txn_has(const txn *t, str topic_name, int32_t partition)
     return false;
 }
 
+/*
+ * What could not be stored is not part of the transaction: a write to it would be nobody's after a start. If the record
+ * reached the disk all the same, the transaction gets a marker more than it needs.
+ */
+static void added(txn_step *s)
+{
+    txn *t = s->t;
+    if (s->failed) {
+        while (t->partitions_len > s->kept) free(t->partitions[--t->partitions_len].topic);
+        if (s->before != TXN_ONGOING) delay_cancel(&t->b->timers, &t->timer);
+        if (s->before != TXN_ONGOING) t->start_ms = -1;
+        t->state = s->before;
+    }
+    just_end(s);
+}
+
 void txn_add(txn *t, const txn_partition *partitions, size_t n, bool v2, txn_done *done, void *arg)
 {
     bool news = t->state != TXN_ONGOING;
+    txn_state before = t->state;
     if (news) {
         txn_clear_partitions(t);
         t->state = TXN_ONGOING;
@@ -440,15 +459,20 @@ void txn_add(txn *t, const txn_partition *partitions, size_t n, bool v2, txn_don
         t->timer.fire = on_timeout;
         broker_timer(t->b, &t->timer, t->timeout_ms);
     }
+    size_t kept = t->partitions_len;
     for (size_t i = 0; i < n; i++) {
         if (txn_has(t, str_z(partitions[i].topic), partitions[i].partition)) continue;
         txn_note_partition(t, str_z(partitions[i].topic), partitions[i].partition);
         news = true;
     }
-    if (news)
-        store_then(step_new(t, done, arg, 1), just_end);
-    else
+    if (!news) {
         done(arg, KAFKA_NONE, t->producer_id, t->epoch);
+        return;
+    }
+    txn_step *s = step_new(t, done, arg, 1);
+    s->before = before;
+    s->kept = kept;
+    store_then(s, added);
 }
 
 kafka_error txn_check_produce(broker *b, str id, int64_t producer_id, int16_t epoch, str topic_name, int32_t partition,
@@ -457,9 +481,9 @@ kafka_error txn_check_produce(broker *b, str id, int64_t producer_id, int16_t ep
     txn *t;
     kafka_error error = txn_check(b, id, producer_id, epoch, &t);
     if (error == KAFKA_PRODUCER_FENCED) return KAFKA_INVALID_PRODUCER_EPOCH;
-    if (error == KAFKA_CONCURRENT_TRANSACTIONS && t->state == TXN_ONGOING) error = KAFKA_NONE;
-    /* Version 2 adds what is missing, and the write waits for that. */
-    if (error == KAFKA_NONE && version >= 12) return KAFKA_NONE;
+    /* While another partition is being added, those that are part of it already can be written. */
+    bool adding = error == KAFKA_CONCURRENT_TRANSACTIONS && t->state == TXN_ONGOING;
+    if (adding && (version < 12 || txn_has(t, topic_name, partition))) error = KAFKA_NONE;
     if (error == KAFKA_CONCURRENT_TRANSACTIONS) return version >= 12 ? error : KAFKA_NOT_ENOUGH_REPLICAS;
     if (error != KAFKA_NONE) return error;
     if (txn_has(t, topic_name, partition)) return KAFKA_NONE;

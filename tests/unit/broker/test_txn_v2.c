@@ -1,6 +1,8 @@
 /* Transactions of version 2 (KIP-890): partitions are added by writing to them, and each end raises the epoch. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+
 #include "broker/txn.h"
 #include "tests/support/broker/client.h"
 
@@ -299,7 +301,30 @@ START_TEST(transactions_are_listed_by_pattern)
 }
 END_TEST
 
+/* It was kept in memory: the next write found it there, and after a kill nobody ended the transaction in it. */
+START_TEST(a_partition_that_could_not_be_stored_is_not_part_of_the_transaction)
+{
+    up();
+    int64_t stable;
+    int aborted;
+    identity p = init("tx");
+    ck_assert_int_eq(produce("tx", p, 1, 0), 0);
+    fs_sim_fail(t.sim, FS_SIM_WRITE, 1, ENOSPC, false);
+    ck_assert_int_ne(produce("tx", p, 0, 0), 0);
+    ck_assert(fs_sim_failed(t.sim));
+    ck_assert_int_eq(produce("tx", p, 0, 0), 0);
+    bench_kill(&t);
+    ck_assert_int_eq(init("tx").error, 0);
+    visible(0, &stable, &aborted);
+    /* One record and the marker. */
+    ck_assert_int_eq(stable, 2);
+    ck_assert_int_eq(aborted, 1);
+    bench_close(&t);
+}
+END_TEST
+
 UNIT_MAIN("broker/txn_v2", writing_adds_the_partition_and_ending_raises_the_epoch,
           an_abort_hides_what_was_written_and_may_come_without_a_transaction, a_new_producer_id_follows_the_last_epoch,
           version_two_survives_a_power_loss, offsets_join_the_transaction_by_being_committed,
-          the_feature_is_told_in_the_tags_of_api_versions, transactions_are_listed_by_pattern)
+          the_feature_is_told_in_the_tags_of_api_versions,
+          a_partition_that_could_not_be_stored_is_not_part_of_the_transaction, transactions_are_listed_by_pattern)
