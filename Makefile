@@ -166,11 +166,20 @@ SIM_OBJECTS := $(O)/obj/tests/sim/exactly_once.o $(patsubst %.c,$(O)/obj/%.o,$(w
 $(O)/sim/exactly_once: $(SIM_OBJECTS) $(call archives,server)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: sim
-sim: $(O)/sim/exactly_once ## exactly once over SIM_SEEDS power losses and failing calls; each sync taken out must be noticed
+BROKER_SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/broker*.c)) $(O)/obj/tests/fuzz/kafka_requests.o
+
+$(O)/sim/broker: $(BROKER_SIM_OBJECTS) $(call archives,broker)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: sim sim-broker
+sim-broker: $(O)/sim/broker ## the broker's promises over SIM_SEEDS kills, power losses and failing calls
 	$(Q)$< --seeds $(SIM_SEEDS)
 	$(Q)$< --seeds $(SIM_SEEDS) --errors
-	$(Q)$< --sites --seeds $(SIM_SEEDS)
+
+sim: sim-broker $(O)/sim/exactly_once ## exactly once over SIM_SEEDS power losses and failing calls; each sync taken out must be noticed
+	$(Q)$(O)/sim/exactly_once --seeds $(SIM_SEEDS)
+	$(Q)$(O)/sim/exactly_once --seeds $(SIM_SEEDS) --errors
+	$(Q)$(O)/sim/exactly_once --sites --seeds $(SIM_SEEDS)
 
 # ---- fuzzing: one libFuzzer program for each tests/fuzz/fuzz_*.c ------------------------------------------------
 

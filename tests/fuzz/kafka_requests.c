@@ -200,3 +200,8 @@ void kafka_make_request(buf *frame, int16_t key, int16_t version, const char *fi
     wire_put_tags(&o);
     check(kafka_put_body(frame, key, version, fields));
 }
+
+bool kafka_is_flexible(int16_t key, int16_t version)
+{
+    return version >= api_find(key)->flexible;
+}

@@ -21,4 +21,7 @@ bool kafka_put_body(buf *out, int16_t key, int16_t version, const char *fields);
 /* Appends a whole request frame without its length. */
 void kafka_make_request(buf *frame, int16_t key, int16_t version, const char *fields);
 
+/* Whether the version has compact types and tagged fields. */
+bool kafka_is_flexible(int16_t key, int16_t version);
+
 #endif
