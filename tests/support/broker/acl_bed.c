@@ -2,10 +2,7 @@
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "broker/auth.h"
 
 static uint8_t topic_id[16];
 
@@ -19,8 +16,7 @@ void acl_bed_be(bench *t, int conn, const char *user)
     bench_hang_up(t, conn);
     bench_begin(t, 18, 0);
     bench_call(t, conn);
-    free(t->conns[conn]->login->user);
-    t->conns[conn]->login->user = strdup(user);
+    broker_conn_identify(t->conns[conn], str_z(user));
 }
 
 void acl_bed_open(bench *t, const char *open)
