@@ -100,7 +100,8 @@ struct executor {
 
 /* What a stream carries, which decides its header and its last message. */
 typedef enum exec_stream_kind {
-    EXEC_PULL, /* snapshot of a table, or of a stream up to its end */
+    EXEC_PULL, /* snapshot of a table */
+    EXEC_PULL_STREAM, /* a stream up to its end; unlike a table's, its last message says how it ended */
     EXEC_PUSH, /* EMIT CHANGES */
     EXEC_PRINT, /* lines of text */
 } exec_stream_kind;

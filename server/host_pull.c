@@ -139,7 +139,7 @@ exec_begin host_begin_pull(host *h, const sql_session *session, const planned_pu
     if (!may_block && (p->stream || p->request->kind != PULL_KEYS)) return EXEC_BLOCKS;
     str id = arena_printf(mem, "query_%lld", (long long)host_now(NULL).wall_ms);
     if (!p->stream) return pull_table(h, p, mem, s, may_block, id, statement, out);
-    return host_begin_rows(h, session, p->push, p->schema, NULL, true, EXEC_PULL, id, mem, s, statement);
+    return host_begin_rows(h, session, p->push, p->schema, NULL, true, EXEC_PULL_STREAM, id, mem, s, statement);
 }
 
 /*

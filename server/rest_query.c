@@ -82,7 +82,7 @@ static void before_element(exec_stream *s)
         if (s->form != FORM_DELIMITED) buf_add_char(&s->out, '[');
     } else if (s->form == FORM_JSON) {
         buf_add_char(&s->out, ',');
-    } else if (s->form == FORM_STREAMED_ROW && s->kind == EXEC_PULL) {
+    } else if (s->form == FORM_STREAMED_ROW && s->kind != EXEC_PUSH) {
         buf_add_z(&s->out, ",\n");
     }
 }
@@ -106,7 +106,7 @@ static void put_streamed_header(exec_stream *s)
         schema_print_name(c->name, &text);
         buf_add_char(&text, ' ');
         type_print(c->type, &text);
-        if (s->kind == EXEC_PULL && c->role == COLUMN_KEY) buf_add_z(&text, " KEY");
+        if (s->kind != EXEC_PUSH && c->role == COLUMN_KEY) buf_add_z(&text, " KEY");
     }
     json_out_object(&o);
     json_out_key(&o, "header");
@@ -291,7 +291,7 @@ void exec_stream_end(exec_stream *s, exec_end how, int code, const char *message
     } else {
         if (how == EXEC_END_ERROR) {
             put_error(s, code, message);
-        } else if (s->form == FORM_STREAMED_ROW && s->kind == EXEC_PUSH) {
+        } else if (s->form == FORM_STREAMED_ROW && s->kind != EXEC_PULL) {
             buf_printf(&s->out, "{\"finalMessage\":\"%s\"}",
                        how == EXEC_END_LIMIT ? "Limit Reached" : "Query Completed");
         }

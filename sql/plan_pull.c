@@ -382,18 +382,33 @@ static bool pull_stream(planner *p, planned_pull *out)
     return true;
 }
 
+/* A range of a STRING or BYTES key is read as one; of other keys, and with two ends, ksqlDB would scan the table. */
+static bool is_range_scan(const schema *s, const pull_request *r)
+{
+    type_kind kind = s->columns[0].type->kind;
+    return r->kind == PULL_RANGE && !(r->low && r->high) && (kind == TYPE_STRING || kind == TYPE_BYTES);
+}
+
 static bool check_scan(planner *p, const schema *s, const pull_request *r)
 {
     span at = p->an->where ? p->an->where->at : p->an->query->at;
     if (r->kind == PULL_KEYS) return true;
-    const char *gate =
-        r->kind == PULL_RANGE ? "ksql.query.pull.range.scan.enabled" : "ksql.query.pull.table.scan.enabled";
+    bool range = is_range_scan(s, r);
+    const char *gate = range ? "ksql.query.pull.range.scan.enabled" : "ksql.query.pull.table.scan.enabled";
     if (settings_bool(p->an->settings, gate)) return true;
-    diag_at(p->d, at, DIAG_STATEMENT,
-            "%s. Pull queries require a WHERE clause that limits the query to keys only: the key columns compared with "
-            "=, IN or OR of them%s.",
-            p->an->where ? "WHERE clause does not fix the key" : "Missing WHERE clause",
-            s->window != WINDOW_NONE ? ", and WINDOWSTART and WINDOWEND with =, <, <=, >, >=" : "");
+    if (r->kind == PULL_RANGE && r->low && r->high) {
+        diag_at(p->d, at, DIAG_STATEMENT,
+                "A comparison condition on the key column cannot be combined with other comparisons such as an IN "
+                "predicate when tables are not to be scanned.");
+    } else if (r->kind == PULL_RANGE) {
+        diag_at(p->d, at, DIAG_STATEMENT, "Query requires %s scan to be enabled.", range ? "range" : "table");
+    } else {
+        diag_at(p->d, at, DIAG_STATEMENT,
+                "%s. Pull queries require a WHERE clause that limits the query to keys only: the key columns compared "
+                "with =, IN or OR of them%s.",
+                p->an->where ? "WHERE clause does not fix the key" : "Missing WHERE clause",
+                s->window != WINDOW_NONE ? ", and WINDOWSTART and WINDOWEND with =, <, <=, >, >=" : "");
+    }
     return diag_hint(p->d, "SET '%s'='true'; allows it.", gate);
 }
 

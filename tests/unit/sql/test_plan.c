@@ -367,6 +367,10 @@ TEST(what_pull_queries_cannot_do_is_refused)
     world_refuses(w, "SELECT ROWOFFSET FROM O0;", "don't support the following columns", "ROWOFFSET");
     world_run(w, "SET 'ksql.query.pull.table.scan.enabled'='false';");
     world_refuses(w, "SELECT * FROM O0 WHERE N = 1;", "does not fix the key", "N = 1");
+    world_refuses(w, "SELECT * FROM O0 WHERE NAME > 'a' AND NAME < 'c';", "cannot be combined", "NAME > 'a'");
+    world_run(w, "SELECT * FROM O0 WHERE NAME > 'a';");
+    world_run(w, "SET 'ksql.query.pull.range.scan.enabled'='false';");
+    world_refuses(w, "SELECT * FROM O0 WHERE NAME > 'a';", "requires range scan", "NAME > 'a'");
     world_run(w, "SELECT * FROM O0 WHERE NAME = 'a';");
     world_run(w, "SELECT ID FROM S WHERE V > 1 LIMIT 2;");
     ck_assert(w->out.result.pull->stream && w->out.result.pull->push != NULL);
