@@ -149,6 +149,11 @@ crash: $(BUILD)/weir ## kill the server 50 times under load and compare every re
 	$(Q)WEIR=$(abspath $(BUILD)/weir) /usr/bin/python3 tests/crash/kill.py --rounds $(CRASH_ROUNDS)
 CRASH_ROUNDS ?= 50
 
+.PHONY: crash-broker
+crash-broker: $(BUILD)/weir ## kill the server 100 times under Kafka clients of every kind (ROUNDS)
+	$(Q)WEIR=$(abspath $(BUILD)/weir) /usr/bin/python3 tests/crash/broker.py --rounds $(ROUNDS)
+ROUNDS ?= 100
+
 # The first finding ends the program, and with it the test that found it.
 SANITIZERS := TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/support/sanitizers/tsan.supp \
               ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
