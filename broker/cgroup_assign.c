@@ -116,6 +116,16 @@ static size_t least_loaded(const problem *p, size_t part)
     return best;
 }
 
+static bool subscribe_alike(const problem *p)
+{
+    for (size_t m = 1; m < p->members_len; m++) {
+        const buf *first = &p->members[0]->resolved, *other = &p->members[m]->resolved;
+        if (first->len != other->len || (first->len > 0 && memcmp(first->data, other->data, first->len) != 0))
+            return false;
+    }
+    return true;
+}
+
 static void uniform(problem *p)
 {
     for (size_t i = 0; i < p->parts_len; i++) {
@@ -126,11 +136,12 @@ static void uniform(problem *p)
     }
     for (size_t i = 0; i < p->parts_len; i++)
         if (p->owner[i] == p->members_len) give(p, i, least_loaded(p, i));
-    /* Every move makes the loads more equal, so this ends. */
+    /* Every move makes the loads more equal, so this ends. The last ones move, as Kafka has it for equal members. */
+    bool alike = subscribe_alike(p);
     for (bool moved = true; moved;) {
         moved = false;
-        for (size_t i = 0; i < p->parts_len; i++) {
-            size_t to = least_loaded(p, i);
+        for (size_t k = 0; k < p->parts_len; k++) {
+            size_t i = alike ? p->parts_len - 1 - k : k, to = least_loaded(p, i);
             if (p->load[to] + 1 >= p->load[p->owner[i]]) continue;
             give(p, i, to);
             moved = true;

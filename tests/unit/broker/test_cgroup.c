@@ -157,6 +157,22 @@ START_TEST(members_share_the_partitions_evenly)
 }
 END_TEST
 
+START_TEST(the_last_partitions_go_to_new_members)
+{
+    static const int after[3][2] = {{0, 1}, {3, 4}, {2, 5}};
+    up();
+    actor m[3] = {member_of("c", "x"), member_of("b", "x"), member_of("a", "x")};
+    for (int n = 0; n < 3; n++) {
+        ck_assert_int_eq(beat(&m[n]), 0);
+        settle(m, n + 1);
+    }
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 2; k++) ck_assert_int_eq(m[i].owned.list[k].partition, after[i][k]);
+    forget(m, 3);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(the_range_assignor_gives_stretches)
 {
     up();
@@ -610,8 +626,8 @@ START_TEST(a_power_loss_leaves_every_member_with_what_it_was_told)
 }
 END_TEST
 
-UNIT_MAIN("broker/cgroup", members_share_the_partitions_evenly, the_range_assignor_gives_stretches,
-          members_may_come_and_go_and_all_ends_well, what_cannot_be_gets_its_code,
+UNIT_MAIN("broker/cgroup", members_share_the_partitions_evenly, the_last_partitions_go_to_new_members,
+          the_range_assignor_gives_stretches, members_may_come_and_go_and_all_ends_well, what_cannot_be_gets_its_code,
           a_lost_answer_is_repeated_and_a_silent_member_is_taken_out, a_static_member_finds_its_partitions_again,
           a_pattern_follows_the_topics_there_are, a_new_pattern_counts_from_the_second_heartbeat_on,
           a_group_may_have_an_interval_of_its_own, a_pattern_finds_internal_topics_as_well,
