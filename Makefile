@@ -180,6 +180,7 @@ $(O)/sim/broker: $(BROKER_SIM_OBJECTS) $(call archives,broker)
 sim-broker: $(O)/sim/broker ## the broker's promises over SIM_SEEDS kills, power losses and failing calls
 	$(Q)$< --seeds $(SIM_SEEDS)
 	$(Q)$< --seeds $(SIM_SEEDS) --errors
+	$(Q)$< --sites --seeds $(SIM_SEEDS)
 
 sim: sim-broker $(O)/sim/exactly_once ## exactly once over SIM_SEEDS power losses and failing calls; each sync taken out must be noticed
 	$(Q)$(O)/sim/exactly_once --seeds $(SIM_SEEDS)

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "broker/api.h"
-#include "broker/auth.h"
+#include "broker/authz.h"
 #include "broker/meter.h"
 
 /* The use of one client, or of one address. */
@@ -220,12 +220,6 @@ bool quota_read(broker *b, reader *r)
 
 /* ---- which quota is whose --------------------------------------------------------------------------------------- */
 
-/* Whom the connection speaks for. */
-static str user_of(const broker_conn *c)
-{
-    return c->login->user ? str_z(c->login->user) : STR("ANONYMOUS");
-}
-
 /* Removes the meters of those who used nothing for so long that a new meter would say the same. */
 static void drop_idle(broker *b)
 {
@@ -281,7 +275,7 @@ static const struct {
 static meter *client_meter(const request *q, quota_kind kind)
 {
     broker *b = q->b;
-    str user = user_of(q->c), client = q->client_id;
+    str user = authz_name(q->c), client = q->client_id;
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         /* No client id is none that could be limited. */
         if (levels[i].client != PART_ABSENT && client.n == 0) continue;

@@ -260,6 +260,7 @@ def run(rounds, seed, seconds_min, seconds_max):
             server.kill()
             started = time.time()
             server.start()
+            took = (time.time() - started) * 1000
             faults = [c.fault for c in clients if c.fault]
             assert not faults, faults
             if i % 10 == 9:
@@ -269,7 +270,7 @@ def run(rounds, seed, seconds_min, seconds_max):
                 print("      round %d: %d + %d + %d acknowledged, %d transactions committed, %d aborted, %d unknown, %d read; "
                       "start %.0f ms" % (i + 1, len(plain.acknowledged), len(idem.acknowledged), len(compacted.acknowledged),
                                          len(tx.committed), len(tx.aborted), len(tx.unknown), len(group.seen),
-                                         (time.time() - started) * 1000), flush=True)
+                                         took), flush=True)
         for c in (plain, idem, compacted, tx):
             c.end()
         for c in (plain, idem, compacted, tx):

@@ -1,6 +1,8 @@
 /* Scenes of valid Kafka requests, and a valid request of each API and version. */
 #include "tests/fuzz/kafka_seeds.h"
 
+#include <stdio.h>
+
 #include "broker/api.h"
 #include "tests/fuzz/kafka_requests.h"
 
@@ -102,6 +104,28 @@ static void entries(fuzz_out *out)
     put_op(&b, KAFKA_OP_START, 5);
     put_request(&b, 29, 1, NULL, 1);
     fuzz_seed(out, b.data, b.len);
+    /* Quotas of every kind, and a client that is over them. */
+    buf_clear(&b);
+    static const char *const kinds[] = {"producer_byte_rate", "consumer_byte_rate", "request_percentage",
+                                        "controller_mutation_rate"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        char fields[128];
+        /* The bits of 1.0. */
+        snprintf(fields, sizeof fields, "[ [ s=client-id n=fuzz ] [ s=%s q=4607182418800017408 B=0 ] ] B=0", kinds[i]);
+        put_request(&b, 49, 1, fields, 0);
+    }
+    put_request(&b, 0, 9, NULL, 1);
+    put_request(&b, 1, 12, NULL, 1);
+    put_op(&b, KAFKA_OP_WAIT, 3);
+    put_request(&b, 1, 12, NULL, 1);
+    put_request(&b, 19, 7, NULL, 2);
+    put_request(&b, 20, 6, NULL, 2);
+    put_request(&b, 49, 0, "[ [ s=ip n ] [ s=connection_creation_rate q=4607182418800017408 B=0 ] ] B=0", 0);
+    put_op(&b, KAFKA_OP_HANG_UP, 1);
+    put_request(&b, 0, 9, NULL, 1);
+    put_op(&b, KAFKA_OP_START, 2);
+    put_request(&b, 48, 1, "[ s=client-id b=2 n ] B=1", 0);
+    fuzz_seed(out, b.data, b.len);
     buf_free(&b);
 }
 
@@ -151,6 +175,8 @@ void kafka_make_seeds(fuzz_out *out)
                                         "consumer",
                                         "__consumer_offsets",
                                         "__transaction_state",
+                                        "client-id",
+                                        "request_percentage",
                                         "roundrobin",
                                         "kafka-cluster",
                                         "User:a",
