@@ -434,8 +434,9 @@ void quota_finish(request *q, bool silent)
     if (!q->api || !q->c) return;
     bool exempt = silent || q->timed || q->key == KEY_WRITE_TXN_MARKERS;
     if (quota_on(q->b, QUOTA_REQUEST) && !exempt) quota_charge(q, QUOTA_REQUEST, percent_used(q));
+    if (q->throttle_ms == 0 || silent) return;
     size_t at = throttle_place(q);
-    if (q->throttle_ms == 0 || silent || at == 0) return;
+    if (at == 0) return;
     check(at + 4 <= q->bytes.len);
     wire_patch_i32(&q->out, at, q->throttle_ms);
 }
