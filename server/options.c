@@ -4,40 +4,16 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/similar.h"
 
 enum { WORD_MAX = 48 };
-
-/* Levenshtein's distance of two short words. */
-static int distance(const char *a, const char *b)
-{
-    size_t n = strlen(a), m = strlen(b);
-    if (n > WORD_MAX || m > WORD_MAX) return WORD_MAX;
-    int row[WORD_MAX + 1];
-    for (size_t j = 0; j <= m; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
 
 const char *options_nearest(const char *typed, const char *const *words)
 {
     const char *best = NULL;
-    int best_distance = (int)strlen(typed) / 3 + 2;
+    similar guess = similar_begin(str_z(typed));
     for (; *words; words++) {
-        int d = distance(typed, *words);
-        if (d < best_distance) {
-            best_distance = d;
-            best = *words;
-        }
+        if (similar_try(&guess, str_z(*words))) best = *words;
     }
     return best;
 }

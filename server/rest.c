@@ -233,7 +233,7 @@ static void get_valid_property(rest *a, http_exchange *x, const http_request *rq
     } else if (!a->executor) {
         rest_error(x, REST_STARTING, "Server initializing");
     } else if (!a->executor->class->valid_property(a->executor, str_of(name, (size_t)n), &d)) {
-        rest_error(x, REST_BAD_REQUEST, "%s", d.text);
+        rest_error(x, REST_BAD_REQUEST, "%s%s%s", d.text, d.hint[0] ? "\n" : "", d.hint);
     } else {
         rest_json(x, rq, STR("true"));
     }

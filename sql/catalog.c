@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/similar.h"
 
 static void *take_memory(size_t count, size_t size)
 {
@@ -319,42 +320,12 @@ catalog *catalog_remove_query(const catalog *c, str id)
 
 /* ---- did you mean ----------------------------------------------------------------------------------------- */
 
-enum { NAME_DISTANCE_MAX = 64 };
-
-static char fold(char ch)
-{
-    return ch >= 'a' && ch <= 'z' ? (char)(ch - 'a' + 'A') : ch;
-}
-
-int name_distance(str a, str b, int limit)
-{
-    if (a.n > NAME_DISTANCE_MAX || b.n > NAME_DISTANCE_MAX) return limit + 1;
-    int row[NAME_DISTANCE_MAX + 1];
-    for (size_t k = 0; k <= b.n; k++) row[k] = (int)k;
-    for (size_t i = 1; i <= a.n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t k = 1; k <= b.n; k++) {
-            int change = diagonal + (fold(a.p[i - 1]) != fold(b.p[k - 1]));
-            int add = row[k] + 1, leave = row[k - 1] + 1;
-            diagonal = row[k];
-            row[k] = change < add ? (change < leave ? change : leave) : (add < leave ? add : leave);
-        }
-    }
-    return row[b.n] > limit ? limit + 1 : row[b.n];
-}
-
 const source *catalog_similar_source(const catalog *c, str name)
 {
     const source *best = NULL;
-    int limit = name.n < 4 ? 1 : name.n < 8 ? 2 : 3;
+    similar s = similar_begin(name);
     for (int i = 0; i < c->source_count; i++) {
-        int d = name_distance(name, c->sources[i]->name, limit);
-        if (d <= limit) {
-            best = c->sources[i];
-            limit = d - 1;
-        }
-        if (limit < 0) break;
+        if (similar_try(&s, c->sources[i]->name)) best = c->sources[i];
     }
     return best;
 }

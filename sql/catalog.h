@@ -126,7 +126,5 @@ catalog *catalog_remove_type(const catalog *c, str name);
 catalog *catalog_put_query(const catalog *c, catalog_query *q);
 catalog *catalog_remove_query(const catalog *c, str id);
 
-/* Edit distance of two names without regard to ASCII case, at most `limit` + 1: for "did you mean". */
-int name_distance(str a, str b, int limit);
 
 #endif

@@ -53,6 +53,8 @@ bool exec_show(execution *x);
  */
 bool exec_topic(execution *x, const with_props *w, str topic, str like, bool table, bool windowed, int64_t retention,
                 int *partitions);
+/* Why OR REPLACE may not put one source in the place of another, as text; NULL: it may. */
+const char *exec_replace_obstacle(execution *x, const source *old, const source *now);
 /* Schemas that a new source has to register. */
 void exec_register(execution *x, const source *src, bool always);
 /* Appends "name=value" lines of the session's settings. */

@@ -292,30 +292,42 @@ static bool check_keys(definition *def)
 }
 
 /* OR REPLACE may only append value columns (D10). */
+/* The first column of the old source that the new one would not have as it was, as text; NULL: it has them all. */
+static const char *changed_column(arena *a, const schema *old, const schema *now)
+{
+    for (int i = 0; i < old->count; i++) {
+        const column *was = &old->columns[i], *is = i < now->count ? &now->columns[i] : NULL;
+        if (is && str_eq(was->name, is->name) && type_eq(was->type, is->type) && was->role == is->role) continue;
+        int at = schema_find(now, was->name);
+        if (at < 0) return arena_printf(a, "the column `%.*s` would be missing", STR_ARG(was->name)).p;
+        const column *c = &now->columns[at];
+        if (type_eq(was->type, c->type))
+            return arena_printf(a, "the column `%.*s` would have another place or role", STR_ARG(was->name)).p;
+        return arena_printf(a, "the column `%.*s` is %.*s and would become %.*s", STR_ARG(was->name),
+                            STR_ARG(type_text(a, was->type)), STR_ARG(type_text(a, c->type)))
+            .p;
+    }
+    return now->key_count == old->key_count ? NULL : "the key would have other columns";
+}
+
+const char *exec_replace_obstacle(execution *x, const source *old, const source *now)
+{
+    if (old->schema->is_table != now->schema->is_table) return "the kind (STREAM or TABLE) differs";
+    if (!str_eq(old->topic, now->topic)) return "the topic differs";
+    if (old->key_format.spec.kind != now->key_format.spec.kind ||
+        old->value_format.spec.kind != now->value_format.spec.kind)
+        return "the formats differ";
+    return changed_column(x->a, old->schema, now->schema);
+}
+
 static bool check_replace(definition *def, const source *old)
 {
     const source *now = def->src;
-    diag *d = def->x->d;
-    span at = def->stmt->u.create.name.at;
-    const char *why = NULL;
-    if (old->schema->is_table != now->schema->is_table)
-        why = "the kind (STREAM or TABLE) differs";
-    else if (!str_eq(old->topic, now->topic))
-        why = "the topic differs";
-    else if (old->key_format.spec.kind != now->key_format.spec.kind ||
-             old->value_format.spec.kind != now->value_format.spec.kind)
-        why = "the formats differ";
-    else if (!str_eq(old->timestamp_column, now->timestamp_column))
-        why = "the timestamp column differs";
-    else if (old->schema->key_count != now->schema->key_count || old->schema->count > now->schema->count)
-        why = "columns are missing";
-    for (int i = 0; !why && i < old->schema->count; i++) {
-        const column *a = &old->schema->columns[i], *b = &now->schema->columns[i];
-        if (!str_eq(a->name, b->name) || !type_eq(a->type, b->type) || a->role != b->role)
-            why = "existing columns differ";
-    }
+    const char *why = exec_replace_obstacle(def->x, old, now);
+    if (!why && !str_eq(old->timestamp_column, now->timestamp_column)) why = "the timestamp column differs";
     if (!why) return true;
-    return diag_at(d, at, DIAG_STATEMENT, "Cannot upgrade data source: `%.*s`: %s.", STR_ARG(now->name), why);
+    return diag_at(def->x->d, def->stmt->u.create.name.at, DIAG_STATEMENT, "Cannot upgrade data source: `%.*s`: %s.",
+                   STR_ARG(now->name), why);
 }
 
 static bool check_existing(definition *def, bool *done)

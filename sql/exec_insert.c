@@ -1,6 +1,7 @@
 /* INSERT INTO ... VALUES: constant expressions become the values of one row (reference 1.6, I3 to I5). */
 #include "base/check.h"
 #include "base/datetime.h"
+#include "base/similar.h"
 #include "engine/expr_run.h"
 #include "sql/exec.h"
 #include "sql/scope.h"
@@ -80,11 +81,12 @@ static bool set_value(insertion *in, const ast_name *name, const ast_expr *from)
     }
     if (at < 0) {
         diag_at(x->d, name->at, DIAG_STATEMENT, "Column name `%.*s` does not exist.", STR_ARG(name->text));
+        const column *near = NULL;
+        similar guess = similar_begin(name->text);
         for (int i = 0; i < in->to->schema->count; i++) {
-            if (name_distance(in->to->schema->columns[i].name, name->text, 2) <= 2)
-                return diag_hint(x->d, "Did you mean %.*s?", STR_ARG(in->to->schema->columns[i].name));
+            if (similar_try(&guess, in->to->schema->columns[i].name)) near = &in->to->schema->columns[i];
         }
-        return false;
+        return near ? diag_hint(x->d, "Did you mean %.*s?", STR_ARG(near->name)) : false;
     }
     const column *c = &in->to->schema->columns[at];
     if (c->role == COLUMN_HEADER || c->role == COLUMN_HEADERS) {

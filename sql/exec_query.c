@@ -166,20 +166,7 @@ static const char *upgrade_obstacle(const plan *old, const plan *now)
 
 static bool check_upgrade(execution *x, const source *old, const source *now, const catalog_query *q, const plan *root)
 {
-    const char *why = NULL;
-    if (old->schema->is_table != now->schema->is_table)
-        why = "the kind (STREAM or TABLE) differs";
-    else if (!str_eq(old->topic, now->topic))
-        why = "the topic differs";
-    else if (old->key_format.spec.kind != now->key_format.spec.kind ||
-             old->value_format.spec.kind != now->value_format.spec.kind)
-        why = "the formats differ";
-    else if (old->schema->key_count != now->schema->key_count || old->schema->count > now->schema->count)
-        why = "columns are missing";
-    for (int i = 0; !why && i < old->schema->count; i++) {
-        const column *a = &old->schema->columns[i], *b = &now->schema->columns[i];
-        if (!str_eq(a->name, b->name) || !type_eq(a->type, b->type)) why = "existing columns differ";
-    }
+    const char *why = exec_replace_obstacle(x, old, now);
     if (!why && q) why = upgrade_obstacle(q->plan, root);
     if (!why) return true;
     return diag_at(x->d, x->stmt->u.create_as.name.at, DIAG_STATEMENT, "Cannot upgrade data source: `%.*s`: %s.",

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/similar.h"
 
 /* ---- likeness ---------------------------------------------------------------------------------------------- */
 
@@ -14,26 +15,6 @@ static char upper(char c)
     return (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
 }
 
-/* Levenshtein distance, case ignored; long words are as far as can be. */
-static int distance(str a, str b)
-{
-    if (a.n > WORD_MAX || b.n > WORD_MAX) return WORD_MAX;
-    int row[WORD_MAX + 1];
-    for (size_t j = 0; j <= b.n; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= a.n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= b.n; j++) {
-            int change = diagonal + (upper(a.p[i - 1]) != upper(b.p[j - 1]));
-            diagonal = row[j];
-            int insert = row[j - 1] + 1, drop = row[j] + 1;
-            row[j] = change < insert ? change : insert;
-            if (drop < row[j]) row[j] = drop;
-        }
-    }
-    return row[b.n];
-}
-
 static const char *nearest_command(str word)
 {
     static const char *const commands[] = {"SELECT", "CREATE", "INSERT", "DESCRIBE", "PRINT",  "EXPLAIN",
@@ -42,7 +23,7 @@ static const char *nearest_command(str word)
     const char *best = NULL;
     int least = WORD_MAX;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        int far = distance(word, str_z(commands[i]));
+        int far = similar_distance(word, str_z(commands[i]), WORD_MAX);
         if (far < least) {
             least = far;
             best = commands[i];
@@ -175,8 +156,8 @@ static void hint_keyword(const finding *f, const uint16_t *kinds, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         if (!token_is_keyword(kinds[i])) continue;
         const char *keyword = token_kind_name(kinds[i]);
-        if (distance(word, str_z(keyword)) > (word.n < 5 ? 1 : 2) &&
-            !(word.n == 4 && distance(word, str_z(keyword)) == 2 && upper(word.p[0]) == keyword[0]))
+        if (similar_distance(word, str_z(keyword), 2) > (word.n < 5 ? 1 : 2) &&
+            !(word.n == 4 && similar_distance(word, str_z(keyword), 2) == 2 && upper(word.p[0]) == keyword[0]))
             continue;
         diag_hint(f->d, "Did you mean '%s'?", keyword);
         return;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/similar.h"
 #include "sql/catalog.h"
 
 /* Sorted by name. What is not editable belongs to the server; SET of it is refused. */
@@ -95,12 +96,9 @@ static bool unknown(str name, span at, diag *d)
     diag_at(d, at, DIAG_INVALID, "Not recognizable as ksql, streams, consumer, or producer property: '%.*s'",
             STR_ARG(name));
     const setting_info *best = NULL;
-    int limit = 4;
-    for (size_t i = 0; i < ARRAY_LEN(infos) && limit >= 0; i++) {
-        int distance = name_distance(name, str_z(infos[i].name), limit);
-        if (distance > limit) continue;
-        best = &infos[i];
-        limit = distance - 1;
+    similar guess = similar_begin(name);
+    for (size_t i = 0; i < ARRAY_LEN(infos); i++) {
+        if (similar_try(&guess, str_z(infos[i].name))) best = &infos[i];
     }
     return best ? diag_hint(d, "Did you mean '%s'?", best->name) : false;
 }

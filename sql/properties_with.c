@@ -1,6 +1,7 @@
 #include "sql/properties.h"
 
 #include "base/check.h"
+#include "base/similar.h"
 #include "sql/format_rules.h"
 #include "sql/parse.h"
 
@@ -80,15 +81,9 @@ static const with_rule *find_rule(str name)
 static const with_rule *nearest_rule(str name, with_place place)
 {
     const with_rule *best = NULL;
-    size_t best_common = 3;
+    similar guess = similar_begin(name);
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-        str other = str_z(rules[i].name);
-        size_t common = 0;
-        while (common < name.n && common < other.n && (name.p[common] & ~0x20) == (other.p[common] & ~0x20)) common++;
-        if ((rules[i].places & (int)place) && common > best_common) {
-            best = &rules[i];
-            best_common = common;
-        }
+        if ((rules[i].places & (int)place) && similar_try(&guess, str_z(rules[i].name))) best = &rules[i];
     }
     return best;
 }

@@ -1,6 +1,7 @@
 #include "sql/scope.h"
 
 #include "base/check.h"
+#include "base/similar.h"
 #include "sql/catalog.h"
 
 static const struct {
@@ -46,14 +47,11 @@ const scope_entry *scope_find(const scope *s, str qualifier, str name)
 const scope_entry *scope_similar(const scope *s, str qualifier, str name)
 {
     const scope_entry *best = NULL;
-    int limit = name.n < 4 ? 1 : name.n < 8 ? 2 : 3;
-    for (int i = 0; i < s->count && limit >= 0; i++) {
+    similar guess = similar_begin(name);
+    for (int i = 0; i < s->count; i++) {
         const scope_entry *e = &s->entries[i];
         if (qualifier.n && !str_eq(e->qualifier, qualifier)) continue;
-        int distance = name_distance(e->name, name, limit);
-        if (distance > limit) continue;
-        best = e;
-        limit = distance - 1;
+        if (similar_try(&guess, e->name)) best = e;
     }
     return best;
 }

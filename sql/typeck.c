@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/datetime.h"
+#include "base/similar.h"
 #include "engine/func/registry.h"
 #include "sql/ast_print.h"
 
@@ -141,12 +142,11 @@ static bool check_field(typeck *t, const ast_expr *e, expr **out)
     if (at < 0) {
         diag_at(t->d, e->u.field.name.at, DIAG_STATEMENT, "Could not find field '%.*s' in '%.*s'.", STR_ARG(name),
                 STR_ARG(typeck_text(t, e->u.field.base)));
+        similar guess = similar_begin(name);
         for (int i = 0; i < base->type->field_count; i++) {
-            if (name_distance(base->type->fields[i].name, name, 2) <= 2) {
-                return diag_hint(t->d, "Did you mean %.*s?", STR_ARG(base->type->fields[i].name));
-            }
+            if (similar_try(&guess, base->type->fields[i].name)) at = i;
         }
-        return false;
+        return at >= 0 ? diag_hint(t->d, "Did you mean %.*s?", STR_ARG(base->type->fields[at].name)) : false;
     }
     *out = typeck_node_args(t, EXPR_FIELD, base->type->fields[at].type, e->at, (const expr *const *)&base, 1);
     (*out)->index = at;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/map.h"
+#include "base/similar.h"
 #include "engine/func/table.h"
 
 static const func_name *const families[] = {
@@ -125,37 +126,18 @@ const func_group *const *func_list(int *count)
     return registry.list;
 }
 
-/* Levenshtein distance without regard to case, for names of at most 63 bytes. */
-static int distance(str a, str b)
-{
-    int row[64];
-    for (size_t j = 0; j <= b.n; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= a.n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= b.n; j++) {
-            int change = diagonal + !str_ieq(str_of(a.p + i - 1, 1), str_of(b.p + j - 1, 1));
-            diagonal = row[j];
-            int least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = least < change ? least : change;
-        }
-    }
-    return row[b.n];
-}
-
 const func_group *func_get(str name, span at, diag *d)
 {
     const func_group *g = func_find(name);
     if (g) return g;
     diag_at(d, at, DIAG_STATEMENT, "Can't find any functions with the name '%.*s'", STR_ARG(name));
-    if (name.n >= 64) return NULL;
     buf hint = {0};
-    int limit = name.n < 4 ? 1 : name.n < 8 ? 2 : 3;
+    int limit = similar_begin(name).limit;
     int shown = 0;
     for (int want = 1; want <= limit; want++) {
         for (int i = 0; i < registry.count && shown < 3; i++) {
             str other = registry.list[i]->name;
-            if (other.n >= 64 || distance(name, other) != want) continue;
+            if (similar_distance(name, other, want) != want) continue;
             buf_printf(&hint, "%s%.*s", shown++ ? ", " : "Did you mean ", STR_ARG(other));
         }
     }

@@ -100,15 +100,6 @@ START_TEST(push_queries_show_keys_among_their_columns)
 }
 END_TEST
 
-START_TEST(near_names_are_found_by_few_changes)
-{
-    ck_assert_int_eq(name_distance(STR("PAGEVIEWS"), STR("pageviews"), 3), 0);
-    ck_assert_int_eq(name_distance(STR("PAGEVIEW"), STR("PAGEVIEWS"), 3), 1);
-    ck_assert_int_eq(name_distance(STR("PAGES"), STR("ORDERS"), 2), 3);
-    ck_assert_int_eq(name_distance(STR(""), STR("AB"), 3), 2);
-}
-END_TEST
-
 START_TEST(replaying_statements_gives_the_same_catalogue)
 {
     set_up();
@@ -134,5 +125,4 @@ END_TEST
 
 UNIT_MAIN("sql/show", sources_are_listed_by_kind_and_name, a_description_names_what_exists_or_what_was_meant,
           queries_types_and_functions_are_listed, printing_a_topic_needs_the_topic, variables_belong_to_the_session,
-          push_queries_show_keys_among_their_columns, near_names_are_found_by_few_changes,
-          replaying_statements_gives_the_same_catalogue)
+          push_queries_show_keys_among_their_columns, replaying_statements_gives_the_same_catalogue)
