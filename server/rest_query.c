@@ -292,6 +292,7 @@ void exec_stream_end(exec_stream *s, exec_end how, int code, const char *message
         if (how == EXEC_END_ERROR) {
             put_error(s, code, message);
         } else if (s->form == FORM_STREAMED_ROW && s->kind != EXEC_PULL) {
+            before_element(s);
             buf_printf(&s->out, "{\"finalMessage\":\"%s\"}",
                        how == EXEC_END_LIMIT ? "Limit Reached" : "Query Completed");
         }
