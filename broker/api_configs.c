@@ -117,6 +117,13 @@ static void put_entry(request *q, wire_out *o, const config_view *v, const confi
     wire_put_tags(o);
 }
 
+/* The resource "" is what is set for all brokers, and nothing else. */
+static bool is_shown(const described *r, const config_view *v, const config_def *def)
+{
+    bool defaults = r->type == RESOURCE_BROKER && r->name.n == 0;
+    return is_wanted(r, def) && (!defaults || config_set_get(v->fallback, def));
+}
+
 static void put_entries(request *q, const described *r, const config_view *v, const describe_options *options)
 {
     const config_def *defs = config_broker_defs;
@@ -129,10 +136,10 @@ static void put_entries(request *q, const described *r, const config_view *v, co
         len = config_group_defs_len;
     }
     int32_t n = 0;
-    for (size_t i = 0; i < len; i++) n += is_wanted(r, &defs[i]);
+    for (size_t i = 0; i < len; i++) n += is_shown(r, v, &defs[i]);
     wire_put_len(&q->out, n);
     for (size_t i = 0; i < len; i++)
-        if (is_wanted(r, &defs[i])) put_entry(q, &q->out, v, &defs[i], r->type, options);
+        if (is_shown(r, v, &defs[i])) put_entry(q, &q->out, v, &defs[i], r->type, options);
 }
 
 static void put_described(request *q, const described *r, const describe_options *options)
@@ -319,6 +326,8 @@ static kafka_error alter_topic(request *q, const altered *r, bool replace, bool 
         else
             error = apply(&set, def, &r->list[i], config_topic_value(&v, def, q->a, &source), d);
     }
+    v.topic = &set;
+    if (error == KAFKA_NONE && !config_topic_check(&v, d)) error = KAFKA_INVALID_CONFIG;
     pthread_mutex_unlock(&b->meta_lock);
     if (error == KAFKA_NONE && !validate_only) error = topic_set_configs(b, r->name, &set, d);
     config_set_free(&set);
@@ -352,6 +361,8 @@ static kafka_error alter_broker(request *q, const altered *r, bool replace, bool
             error = fail(d, KAFKA_INVALID_REQUEST, "Cannot update these configs dynamically", r->list[i].name);
         else
             error = apply(&set, def, &r->list[i], config_broker_value(&v, def, &source), d);
+        /* Kafka's code for values of brokers that are no good (KAFKA-13609). */
+        if (error == KAFKA_INVALID_CONFIG && r->list[i].op == ALTER_SET) error = KAFKA_INVALID_REQUEST;
     }
     if (error == KAFKA_NONE && !validate_only) {
         if (meta_write_broker_configs(b, defaults, &set, d)) {

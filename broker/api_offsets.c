@@ -192,7 +192,7 @@ static void put_epoch_end(request *q, str topic_name, bool may, int32_t index, i
     if (log && epoch == q->b->leader_epoch) {
         found = epoch;
         end = plog_end(log);
-    } else if (log && epoch < q->b->leader_epoch) {
+    } else if (log && epoch >= 0 && epoch < q->b->leader_epoch) {
         /* An epoch above every known one ends where the next begins, which is the end of the log. */
         if (!plog_end_of_epoch(log, epoch, &found, &end)) {
             found = -1;

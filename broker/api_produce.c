@@ -261,10 +261,10 @@ static void on_synced(sync_wait *wait, bool ok)
     if (--w->waiting == 0) request_done(w->q, answer(w));
 }
 
-/* Waits for what acks=all promises; lets go of the partitions that nothing is waited for. */
+/* Waits for what acks=all or flush.messages promises; lets go of the partitions that nothing is waited for. */
 static void wait_for_disk(produce *w, produce_partition *pp)
 {
-    bool wait = w->acks == -1 && pp->error == KAFKA_NONE;
+    bool wait = pp->error == KAFKA_NONE && (w->acks == -1 || (w->acks == 1 && plog_flush_wanted(pp->log)));
     pp->wait.done = on_synced;
     if (wait && !partition_wait_sync(pp->p, &pp->wait, pp->out.last_offset + 1)) {
         w->waiting++;

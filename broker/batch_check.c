@@ -218,7 +218,10 @@ static bool check_header(const batch_rules *rules, batch_checked *out)
     if (h->producer_id >= 0 && h->base_sequence < 0) {
         return refuse(out, KAFKA_INVALID_RECORD, "the batch has a producer id and no sequence number");
     }
-    if (batch_codec_of(h) > CODEC_ZSTD) return refuse(out, KAFKA_INVALID_RECORD, "the codec of the batch is unknown");
+    /* CompressionType.forId throws what Kafka has no code of its own for. */
+    if (batch_codec_of(h) > CODEC_ZSTD) {
+        return refuse(out, KAFKA_UNKNOWN_SERVER_ERROR, "the codec of the batch is unknown");
+    }
     if (h->attributes & BATCH_LOG_APPEND_TIME) {
         return refuse(out, KAFKA_INVALID_TIMESTAMP, "producers may not set log append time");
     }

@@ -121,6 +121,9 @@ plog_config topic_plog_config(broker *b, const topic *t)
     arena *a = arena_new();
     c.segment_bytes = config_topic_i64(&v, "segment.bytes");
     c.segment_ms = config_topic_i64(&v, "segment.ms");
+    c.segment_jitter_ms = config_topic_i64(&v, "segment.jitter.ms");
+    c.flush_messages = config_topic_i64(&v, "flush.messages");
+    c.flush_ms = config_topic_i64(&v, "flush.ms");
     c.segment_index_bytes = config_topic_i64(&v, "segment.index.bytes");
     c.index_interval_bytes = config_topic_i64(&v, "index.interval.bytes");
     c.retention_ms = config_topic_i64(&v, "retention.ms");
@@ -187,6 +190,11 @@ bool broker_topic_configure(broker *b, str name, const broker_config_entry *conf
         else if ((ok = config_check(def, configs[i].value, d)))
             config_set_put(&set, def, configs[i].value);
     }
+    pthread_mutex_lock(&b->meta_lock);
+    config_view v = broker_view(b, NULL);
+    v.topic = &set;
+    ok = ok && config_topic_check(&v, d);
+    pthread_mutex_unlock(&b->meta_lock);
     ok = ok && topic_set_configs(b, name, &set, d) == KAFKA_NONE;
     config_set_free(&set);
     return ok;
@@ -247,7 +255,9 @@ static kafka_error check_spec(broker *b, const topic_spec *spec, int32_t partiti
         if (!config_check(def, spec->configs[i].value, d)) return KAFKA_INVALID_CONFIG;
         config_set_put(set, def, spec->configs[i].value);
     }
-    return KAFKA_NONE;
+    config_view v = broker_view(b, NULL);
+    v.topic = set;
+    return config_topic_check(&v, d) ? KAFKA_NONE : KAFKA_INVALID_CONFIG;
 }
 
 /*

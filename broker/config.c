@@ -52,6 +52,7 @@ static bool check_number(const config_def *def, str value, diag *d)
         return diag_set(d, DIAG_INVALID, "Invalid value %.*s for configuration %s: Not a number of type %s",
                         STR_ARG(value), def->name, kind);
     }
+    if (v == 0 && def->nonzero) return bad_value(def, value, "Value must not be 0", d);
     if (v < def->min) {
         return diag_set(d, DIAG_INVALID, "Invalid value %lld for configuration %s: Value must be at least %lld",
                         (long long)v, def->name, (long long)def->min);
@@ -63,13 +64,42 @@ static bool check_number(const config_def *def, str value, diag *d)
     return true;
 }
 
+/* "partition:broker", as the lists of throttled replicas have them. */
+static bool is_replica(str item)
+{
+    ptrdiff_t colon = str_find(item, STR(":"), 0);
+    for (size_t i = 0; i < item.n; i++)
+        if ((ptrdiff_t)i != colon && (item.p[i] < '0' || item.p[i] > '9')) return false;
+    return item.n == 0 || (colon > 0 && (size_t)colon + 1 < item.n);
+}
+
+/* Whether one of the items before `at` is the same. */
+static bool named_before(str value, str item, const char *at)
+{
+    str rest = str_of(value.p, (size_t)(at - value.p));
+    while (rest.n > 0) {
+        ptrdiff_t comma = str_find(rest, STR(","), 0);
+        size_t n = comma < 0 ? rest.n : (size_t)comma;
+        if (str_eq(str_trim(str_of(rest.p, n)), item)) return true;
+        rest = comma < 0 ? STR("") : str_of(rest.p + n + 1, rest.n - n - 1);
+    }
+    return false;
+}
+
 static bool check_list(const config_def *def, str value, diag *d)
 {
     str rest = value;
+    if (def->replicas && str_eqz(str_trim(value), "*")) return true;
     while (rest.n > 0) {
         ptrdiff_t comma = str_find(rest, STR(","), 0);
         size_t n = comma < 0 ? rest.n : (size_t)comma;
         str item = str_trim(str_of(rest.p, n));
+        if (def->replicas && !is_replica(item)) {
+            return bad_value(def, value, "it must be '*' or a list of [partitionId]:[brokerId]", d);
+        }
+        if (def->allowed && named_before(value, item, rest.p)) {
+            return bad_value(def, value, "Values must not be named twice", d);
+        }
         if (def->allowed && !is_allowed(def->allowed, item)) {
             return diag_set(d, DIAG_INVALID, "Invalid value %.*s for configuration %s: String must be one of: %s",
                             STR_ARG(item), def->name, def->allowed);
@@ -106,6 +136,20 @@ bool config_check(const config_def *def, str value, diag *d)
         return true;
     }
     check_unreachable();
+}
+
+bool config_topic_check(const config_view *v, diag *d)
+{
+    int64_t least = config_topic_i64(v, "min.compaction.lag.ms"), most = config_topic_i64(v, "max.compaction.lag.ms");
+    if (least > most) {
+        return diag_set(d, DIAG_INVALID,
+                        "conflict topic config setting min.compaction.lag.ms (%lld) > max.compaction.lag.ms (%lld)",
+                        (long long)least, (long long)most);
+    }
+    const char *remote = config_set_get(v->topic, config_topic_def(STR("remote.storage.enable")));
+    if (!remote || !str_ieq(str_trim(str_z(remote)), STR("true"))) return true;
+    return diag_set(d, DIAG_INVALID, "Tiered Storage functionality is disabled in the broker. Topic cannot be "
+                                     "configured with remote log storage.");
 }
 
 void config_set_free(config_set *s)

@@ -48,6 +48,8 @@ typedef struct config_def {
     const char *broker[3]; /* topic and group configs: the broker configs that set their default, first set one wins */
     int64_t factor[3]; /* what their value is multiplied with (hours to ms); 0: taken as it is */
     bool dynamic; /* broker configs: may be altered while running */
+    bool nonzero; /* 0 is not taken, although it lies between min and max */
+    bool replicas; /* a LIST of partition:broker, or the one word "*" */
     const char *doc;
 } config_def;
 
@@ -108,5 +110,7 @@ int64_t config_broker_i64(const config_view *v, const char *name);
 bool config_broker_bool(const config_view *v, const char *name);
 /* A topic config as a number. */
 int64_t config_topic_i64(const config_view *v, const char *name);
+/* Whether the configs of a topic go together (Kafka's LogConfig.validate). */
+bool config_topic_check(const config_view *v, diag *d);
 
 #endif

@@ -13,6 +13,8 @@ plog_config plog_config_default(void)
     return (plog_config){
         .segment_bytes = 1 << 30,
         .segment_ms = 604800000,
+        .flush_messages = INT64_MAX,
+        .flush_ms = INT64_MAX,
         .segment_index_bytes = 10 << 20,
         .index_interval_bytes = 4096,
         .retention_ms = 604800000,

@@ -40,6 +40,9 @@ size_t plog_env_open_files(plog_env *env);
 typedef struct plog_config {
     int64_t segment_bytes;
     int64_t segment_ms;
+    int64_t segment_jitter_ms; /* taken off segment_ms, a part of it that differs from segment to segment */
+    int64_t flush_messages; /* records that may lie in the page cache alone */
+    int64_t flush_ms; /* and for how long */
     int64_t segment_index_bytes;
     int64_t index_interval_bytes;
     int64_t retention_ms; /* -1: none */
@@ -148,7 +151,9 @@ bool plog_sync(plog *log, diag *d);
 /* plog_sync, then indexes and a producer snapshot as well, so that the next start has nothing to walk. */
 bool plog_checkpoint(plog *log, diag *d);
 /* Whether a sync is due by itself: 64 MiB or 5 s of unsynced appends. Cheap, lock-free. */
-bool plog_sync_due(const plog *log, int64_t now_ms);
+bool plog_sync_due(plog *log, int64_t now_ms);
+/* Whether so many records are not on disk yet that even acks=1 waits (flush.messages). */
+bool plog_flush_wanted(plog *log);
 
 /* ---- fetching: extents of files ------------------------------------------------------------------------ */
 

@@ -3,9 +3,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "broker/plog_int.h"
 
 void plog_note_epoch(plog *log, int32_t epoch, int64_t offset)
@@ -80,6 +82,15 @@ bool plog_roll(plog *log, int64_t now_ms, diag *d)
     return true;
 }
 
+/* What a segment's time is shortened by, so that the segments of many logs do not all roll at once. */
+static int64_t jitter_of(const plog *log, const segment *s, const plog_config *c)
+{
+    int64_t most = c->segment_jitter_ms < c->segment_ms ? c->segment_jitter_ms : c->segment_ms;
+    if (most <= 0) return 0;
+    uint64_t spread = hash_u64(hash_bytes(log->folder, strlen(log->folder)) ^ (uint64_t)s->base);
+    return (int64_t)(spread % (uint64_t)most);
+}
+
 /* Kafka's LogSegment.shouldRoll. */
 static bool must_roll(const plog *log, const plog_config *c, const batch_header *h, int64_t now_ms)
 {
@@ -92,7 +103,7 @@ static bool must_roll(const plog *log, const plog_config *c, const batch_header 
         s->first_time >= 0 && h->max_timestamp >= 0 ? h->max_timestamp - s->first_time : now_ms - s->made_ms;
     /* What must be compacted in time must not stay in the active segment for longer. */
     bool lagging = c->policy_compact && waited > c->max_compaction_lag_ms;
-    if (waited > c->segment_ms || lagging) return true;
+    if (waited > c->segment_ms - jitter_of(log, s, c) || lagging) return true;
     enum { OFFSET_WIDTH = 8, TIME_WIDTH = 12 };
     if (((int64_t)segment_index_count(&s->offsets) + 1) * OFFSET_WIDTH > c->segment_index_bytes) return true;
     if (((int64_t)segment_index_count(&s->times) + 1) * TIME_WIDTH > c->segment_index_bytes) return true;

@@ -214,10 +214,20 @@ bool plog_checkpoint(plog *log, diag *d)
     return ok;
 }
 
-bool plog_sync_due(const plog *log, int64_t now_ms)
+bool plog_flush_wanted(plog *log)
 {
+    plog_config c;
+    plog_get_config(log, &c);
+    return plog_end(log) - plog_synced_end(log) >= c.flush_messages;
+}
+
+bool plog_sync_due(plog *log, int64_t now_ms)
+{
+    plog_config c;
     if (plog_failed(log)) return false;
     if (atomic_load_explicit(&log->unsynced_bytes, memory_order_relaxed) >= PLOG_SYNC_BYTES) return true;
+    plog_get_config(log, &c);
     int64_t since = atomic_load_explicit(&log->unsynced_since, memory_order_relaxed);
-    return since != INT64_MAX && now_ms - since >= PLOG_SYNC_MS;
+    int64_t most = c.flush_ms < PLOG_SYNC_MS ? c.flush_ms : PLOG_SYNC_MS;
+    return since != INT64_MAX && (now_ms - since >= most || plog_flush_wanted(log));
 }

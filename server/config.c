@@ -72,8 +72,11 @@ static const char *const passed_prefixes[] = {"ksql.",       "auto.",        "co
                                               "max.",        "min.",         "delete.",
                                               "unclean.",    "replication.", "default.",
                                               "fetch.",      "producer.",    "sasl.",
-                                              "listener.",   "quota.",       "controller.quota.",
-                                              "authorizer.", "super.",       "allow."};
+                                              "listener.",   "quota.",       "controller.",
+                                              "authorizer.", "super.",       "allow.",
+                                              "background.", "controlled.",  "inter.",
+                                              "process.",    "queued.",      "replica.",
+                                              "security."};
 
 /* Names by which a setting can be called as well. */
 static const char *const aliases[][2] = {

@@ -195,9 +195,11 @@ static bool open_broker(kafka *k, const kafka_options *o, diag *d)
     broker_options options = {.configs = entries, .configs_len = 2, .node_id = 1, .seed = o->seed};
     str name, value;
     for (size_t i = 0; config_passed_on(o->config, i, &name, &value); i++) {
-        if (!is_broker_config(name) || options.configs_len == ARRAY_LEN(entries)) continue;
+        if (!is_broker_config(name) || options.configs_len + 1 == ARRAY_LEN(entries)) continue;
         entries[options.configs_len++] = (broker_config_entry){name, value};
     }
+    /* Last, so that it says what is: --data decides. */
+    entries[options.configs_len++] = (broker_config_entry){STR("log.dirs"), o->data_dir};
     k->broker = broker_open(k->fs, o->data_dir, &options, &k->hooks, kafka_now(), d);
     return k->broker != NULL;
 }

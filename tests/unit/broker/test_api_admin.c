@@ -383,6 +383,52 @@ START_TEST(configs_are_described_altered_and_kept)
 }
 END_TEST
 
+START_TEST(values_that_kafka_refuses_are_refused)
+{
+    static const struct {
+        const char *name, *value;
+        bool good;
+    } cases[] = {
+        {"compression.gzip.level", "0", false},
+        {"compression.gzip.level", "-1", true},
+        {"cleanup.policy", "delete,delete", false},
+        {"cleanup.policy", "", true},
+        {"remote.storage.enable", "true", false},
+        {"remote.storage.enable", "false", true},
+        {"remote.log.copy.disable", "false", true},
+        {"leader.replication.throttled.replicas", "x", false},
+        {"leader.replication.throttled.replicas", "1:", false},
+        {"leader.replication.throttled.replicas", "0:1,1:1", true},
+        {"follower.replication.throttled.replicas", "*", true},
+        {"min.compaction.lag.ms", "500", true},
+        {"max.compaction.lag.ms", "499", false}, /* below the other, which is set by now */
+        {"max.compaction.lag.ms", "500", true},
+        {"message.format.version", "3.0", false},
+    };
+    up();
+    bench_create_topic(&t, "x", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_int_eq(alter(44, 1, 2, "x", cases[i].name, 0, cases[i].value),
+                         cases[i].good ? KAFKA_NONE : KAFKA_INVALID_CONFIG);
+    /* Of a broker it is another code (KAFKA-13609). */
+    ck_assert_int_eq(alter(44, 1, 4, "", "log.retention.ms", 0, "soon"), KAFKA_INVALID_REQUEST);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(the_defaults_of_all_brokers_are_those_that_were_set)
+{
+    up();
+    ck_assert_int_eq(describe(4, 4, "", NULL).entries, 0);
+    ck_assert_int_eq(alter(44, 1, 4, "", "log.retention.ms", 0, "5000"), 0);
+    ck_assert_int_eq(describe(4, 4, "", NULL).entries, 1);
+    described r = describe(4, 4, "", "log.retention.ms");
+    ck_assert_str_eq(r.value, "5000");
+    ck_assert_int_eq(r.source, CONFIG_FROM_DYNAMIC_DEFAULT);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(groups_have_configs_of_their_own)
 {
     up();
@@ -521,5 +567,6 @@ END_TEST
 
 UNIT_MAIN("broker/api_admin", topics_are_created_in_every_version, topics_that_cannot_be_get_their_codes,
           topics_are_deleted_by_name_and_by_id, partitions_only_become_more, configs_are_described_altered_and_kept,
-          groups_have_configs_of_their_own, coordinators_and_the_cluster_are_this_node,
+          groups_have_configs_of_their_own, values_that_kafka_refuses_are_refused,
+          the_defaults_of_all_brokers_are_those_that_were_set, coordinators_and_the_cluster_are_this_node,
           topic_partitions_are_described_page_by_page)

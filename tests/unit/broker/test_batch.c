@@ -215,7 +215,7 @@ START_TEST(each_rule_of_the_header_has_its_code)
     ck_assert_int_eq(with_field(57, 4, 2), KAFKA_INVALID_RECORD);
     ck_assert_int_eq(with_field(21, 2, BATCH_CONTROL), KAFKA_INVALID_RECORD);
     ck_assert_int_eq(with_field(21, 2, BATCH_LOG_APPEND_TIME), KAFKA_INVALID_TIMESTAMP);
-    ck_assert_int_eq(with_field(21, 2, 6), KAFKA_INVALID_RECORD); /* codec */
+    ck_assert_int_eq(with_field(21, 2, 6), KAFKA_UNKNOWN_SERVER_ERROR); /* codec */
     ck_assert_int_eq(with_field(43, 8, 12), KAFKA_INVALID_RECORD); /* producer id without a sequence */
     size_t n;
     uint8_t *p = make(3, CODEC_NONE, &n);
