@@ -63,6 +63,7 @@ public class Groups {
                 }
             } catch (Throwable e) {
                 error = e;
+                e.printStackTrace();
             } finally {
                 consumer.close();
             }
