@@ -7,7 +7,13 @@
 #include "broker/group.h"
 #include "broker/meta.h"
 
-enum { PRODUCER_BLOCK = 1000, EPOCH_MAX = INT16_MAX - 1, RETRY_MS = 100 };
+enum {
+    PRODUCER_BLOCK = 1000,
+    EPOCH_MAX = INT16_MAX - 1,
+    RETRY_MS = 100,
+    END_RETRY_MS = 1000,
+    END_RETRY_MAX_MS = 60000
+};
 
 /* One step of a txn on its way to the disk. */
 typedef struct txn_step {
@@ -130,29 +136,33 @@ static void just_end(txn_step *s)
     step_end(s, s->failed ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE);
 }
 
+static void on_timeout(delay_timer *timer);
+
 /* ---- ending -------------------------------------------------------------------------------------------- */
 
-static void on_timeout(delay_timer *timer)
+/*
+ * An end that could not be carried out whole: PrepareX stays, its client is told to ask again, and it is tried anew, by
+ * the next start at the latest.
+ */
+static void end_failed(txn_step *s)
 {
-    txn *t = container_of(timer, txn, timer);
-    if (t->pending) {
-        broker_timer(t->b, timer, RETRY_MS);
-        return;
-    }
-    if (t->state != TXN_ONGOING) return;
-    log_info("broker", "transaction of %s timed out", t->id);
-    txn_fence(t, NULL, NULL);
+    txn *t = s->t;
+    t->timer.fire = on_timeout;
+    t->retry_ms = t->retry_ms == 0 ? END_RETRY_MS : t->retry_ms * 2;
+    if (t->retry_ms > END_RETRY_MAX_MS) t->retry_ms = END_RETRY_MAX_MS;
+    broker_timer(t->b, &t->timer, t->retry_ms);
+    step_end(s, KAFKA_COORDINATOR_NOT_AVAILABLE);
 }
 
 static void completed(txn_step *s)
 {
     txn *t = s->t;
     if (s->failed) {
-        /* The markers may be lost with the page cache: PrepareX stays, and the next start writes them again. */
-        step_end(s, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        end_failed(s); /* of the markers some may not have been written, or be lost with the page cache */
         return;
     }
     t->state = s->commit ? TXN_COMPLETE_COMMIT : TXN_COMPLETE_ABORT;
+    t->retry_ms = 0;
     txn_clear_partitions(t);
     if (t->next_producer_id >= 0) {
         /* The markers carried the last epoch there is; the client goes on with a new id. */
@@ -202,8 +212,7 @@ static void prepared(txn_step *s)
 {
     txn *t = s->t;
     if (s->failed) {
-        /* The record may or may not have reached the disk; memory keeps what it says. */
-        step_end(s, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        end_failed(s); /* the record may or may not have reached the disk; memory keeps what it says */
         return;
     }
     free(s->waits);
@@ -237,6 +246,19 @@ static void begin_end(txn *t, bool commit, txn_done *done, void *arg)
     s->commit = commit;
     t->state = commit ? TXN_PREPARE_COMMIT : TXN_PREPARE_ABORT;
     store_then(s, prepared);
+}
+
+static void on_timeout(delay_timer *timer)
+{
+    txn *t = container_of(timer, txn, timer);
+    if (t->pending) {
+        broker_timer(t->b, timer, RETRY_MS);
+    } else if (t->state == TXN_PREPARE_COMMIT || t->state == TXN_PREPARE_ABORT) {
+        begin_end(t, t->state == TXN_PREPARE_COMMIT, NULL, NULL);
+    } else if (t->state == TXN_ONGOING) {
+        log_info("broker", "transaction of %s timed out", t->id);
+        txn_fence(t, NULL, NULL);
+    }
 }
 
 void txn_fence(txn *t, txn_done *done, void *arg)

@@ -48,7 +48,8 @@ typedef struct txn {
     int64_t start_ms; /* wall clock; -1 outside a transaction */
     int64_t update_ms; /* wall clock of the last record */
     bool pending; /* a step is on its way: others are answered CONCURRENT_TRANSACTIONS */
-    delay_timer timer; /* of an ongoing transaction */
+    delay_timer timer; /* of an ongoing transaction, or of an end that is to be tried again */
+    int32_t retry_ms; /* how long that waits; 0: the end was not tried yet */
 } txn;
 
 /* An empty coordinator. */

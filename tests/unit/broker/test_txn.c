@@ -1,6 +1,8 @@
 /* Transactions by their requests: commit, abort, fencing, time-outs, offsets, stops in the middle. */
 #include "tests/unit/unit.h"
 
+#include <errno.h>
+
 #include "tests/support/broker/client.h"
 
 static bench t;
@@ -246,6 +248,58 @@ START_TEST(a_transaction_that_takes_too_long_is_aborted)
 }
 END_TEST
 
+/*
+ * The nth write of an end fails, of its decision, a marker or the record of its end: it is tried again by itself, and
+ * the producer goes on. Only a log whose index of aborted transactions failed needs a start for it. False: there was no
+ * nth write.
+ */
+static bool end_with_failing_write(bool commit, uint64_t n, int *starts)
+{
+    up();
+    int64_t stable;
+    int aborted;
+    identity p = init(4, "tx", 60000, -1, -1);
+    for (int32_t partition = 0; partition < 2; partition++) {
+        ck_assert_int_eq(add(3, "tx", p, "x", partition), 0);
+        ck_assert_int_eq(produce("tx", p, partition, 0), 0);
+    }
+    fs_sim_fail(t.sim, FS_SIM_WRITE, n, ENOSPC, false);
+    int16_t error = end(4, "tx", p, commit);
+    bool failed = fs_sim_failed(t.sim);
+    fs_sim_fail(t.sim, 0, 0, 0, false);
+    ck_assert(error == 0 || (failed && error == KAFKA_COORDINATOR_NOT_AVAILABLE));
+    bench_wait(&t, 2100);
+    error = end(4, "tx", p, commit);
+    if (error == KAFKA_CONCURRENT_TRANSACTIONS) {
+        ++*starts;
+        bench_restart(&t);
+        error = end(4, "tx", p, commit);
+    }
+    ck_assert_int_eq(error, 0);
+    for (int32_t partition = 0; partition < 2; partition++) {
+        visible(partition, &stable, &aborted);
+        ck_assert_int_ge(stable, 2);
+        ck_assert_int_eq(aborted, commit ? 0 : 1);
+    }
+    ck_assert_int_eq(add(3, "tx", p, "x", 0), 0);
+    ck_assert_int_eq(produce("tx", p, 0, 1), 0);
+    ck_assert_int_eq(end(4, "tx", p, true), 0);
+    bench_close(&t);
+    return failed;
+}
+
+START_TEST(an_end_that_could_not_be_written_is_written_later)
+{
+    for (int commit = 0; commit < 2; commit++) {
+        uint64_t n = 1;
+        int starts = 0;
+        while (end_with_failing_write(commit, n, &starts)) ck_assert_uint_lt(n++, 20);
+        ck_assert_uint_gt(n, 3);
+        ck_assert_int_eq(starts, commit ? 0 : 2);
+    }
+}
+END_TEST
+
 static int16_t txn_commit(const char *txn, identity p, int64_t offset)
 {
     bench_begin(&t, 25, 3);
@@ -446,5 +500,6 @@ UNIT_MAIN("broker/txn", a_producer_without_a_transactional_id_gets_a_fresh_id,
           a_repeated_batch_is_answered_like_the_first,
           a_committed_transaction_becomes_visible_and_an_aborted_one_is_listed,
           mistakes_in_transactions_get_their_codes, a_second_producer_fences_the_first_and_aborts_what_it_left,
-          a_transaction_that_takes_too_long_is_aborted, offsets_in_a_transaction_count_only_when_it_commits,
+          a_transaction_that_takes_too_long_is_aborted, an_end_that_could_not_be_written_is_written_later,
+          offsets_in_a_transaction_count_only_when_it_commits,
           what_was_decided_before_a_power_loss_is_carried_out_after_it, internal_producers_are_listed_and_out_of_reach)
