@@ -180,6 +180,18 @@ static bool lz4_open(expander *e, diag *d)
 
 /* ---- zstd --------------------------------------------------------------- */
 
+/*
+ * A frame that ends short of the size it states: libzstd refuses it when the output has room for the stated size, and
+ * takes it otherwise. Here it is refused whatever the pieces are.
+ */
+static bool zstd_frame_ended_short(expander *e, size_t made)
+{
+    if (e->frame_left == ZSTD_CONTENTSIZE_UNKNOWN || e->frame_left == ZSTD_CONTENTSIZE_ERROR) return false;
+    if (made > e->frame_left) return true;
+    e->frame_left -= made;
+    return e->done && e->frame_left > 0;
+}
+
 static ptrdiff_t zstd_read(expander *e, void *out, size_t cap, diag *d)
 {
     ZSTD_inBuffer in = {e->in, (size_t)(e->in_end - e->in), 0};
@@ -188,9 +200,11 @@ static ptrdiff_t zstd_read(expander *e, void *out, size_t cap, diag *d)
     while (to.pos == 0) {
         size_t before = in.pos;
         if (in.pos == in.size && e->done) return 0;
+        if (e->done) e->frame_left = ZSTD_getFrameContentSize((const char *)in.src + in.pos, in.size - in.pos);
         hint = ZSTD_decompressStream(e->state, &to, &in);
         if (ZSTD_isError(hint)) return broken(d, "zstd") - 1;
         e->done = hint == 0;
+        if (zstd_frame_ended_short(e, to.pos)) return broken(d, "zstd") - 1;
         if (to.pos == 0 && in.pos == before) {
             if (!e->done) return broken(d, "zstd") - 1;
             if (in.pos == in.size) return 0;
@@ -207,6 +221,7 @@ static void zstd_open(expander *e)
     check(e->state != NULL);
     kept->zstd = NULL;
     ZSTD_DCtx_reset(e->state, ZSTD_reset_session_only);
+    e->frame_left = ZSTD_getFrameContentSize(e->in, (size_t)(e->in_end - e->in));
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------- */

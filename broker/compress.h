@@ -22,6 +22,7 @@ typedef struct expander {
     const uint8_t *in_end;
     uint64_t left; /* bytes that may still come out */
     bool done;
+    uint64_t frame_left; /* zstd: of the size that the frame states */
     void *state; /* of the codec */
     buf block; /* snappy: the block that is being handed out */
     size_t block_at;

@@ -92,7 +92,7 @@ static void take_everything(world *w)
 
 static bool send_frame(world *w, int i, const void *p, size_t n)
 {
-    broker_conn_options options = {w, STR("10.0.0.9"), STR("broker.test"), 9092};
+    broker_conn_options options = {w, STR("10.0.0.9"), STR("broker.test"), 9092, NULL};
     if (!w->conns[i]) {
         w->conns[i] = broker_conn_open(w->b, &options);
         if (i == CONNS - 1) broker_conn_identify(w->conns[i], STR("a"));

@@ -87,7 +87,7 @@ static void look(broker *b, buf *seen)
 
 static void ask(broker *b, int16_t key, int16_t version, const char *fields)
 {
-    broker_conn_options options = {NULL, STR("10.0.0.9"), STR("broker.test"), 9092};
+    broker_conn_options options = {NULL, STR("10.0.0.9"), STR("broker.test"), 9092, NULL};
     broker_conn *c = broker_conn_open(b, &options);
     buf frame = {0}, answer = {0};
     diag d = {0};

@@ -137,6 +137,22 @@ START_TEST(an_lz4_frame_with_dependent_blocks_is_refused)
 END_TEST
 
 /* Cut and flipped inputs end in an error or in other bytes, never in a crash or an endless loop. */
+/* A frame that states 11,552 bytes and holds an empty last block. libzstd's verdict depends on the room for output. */
+START_TEST(a_zstd_frame_shorter_than_it_states_is_refused_whatever_the_pieces_are)
+{
+    static const uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x20, 0x2c, 0x01, 0x00, 0x00};
+    static char room[1 << 16];
+    for (size_t cap = 1; cap <= sizeof room; cap *= 4) {
+        diag d = {0};
+        expander e;
+        ck_assert(expander_open(&e, CODEC_ZSTD, frame, sizeof frame, 1 << 20, &d));
+        ck_assert_int_eq(expander_read(&e, room, cap, &d), -1);
+        ck_assert_int_eq(d.code, DIAG_CORRUPT);
+        expander_close(&e);
+    }
+}
+END_TEST
+
 START_TEST(damaged_inputs_end)
 {
     rng r;
@@ -174,4 +190,5 @@ END_TEST
 UNIT_MAIN("broker/compress", every_codec_round_trips_at_every_size, reading_byte_by_byte_gives_the_same,
           the_limit_stops_an_expansion, one_bare_snappy_block_is_taken,
           a_snappy_block_that_claims_gigabytes_costs_nothing, gzip_members_behind_each_other_are_one_stream,
-          an_lz4_frame_with_dependent_blocks_is_refused, damaged_inputs_end)
+          an_lz4_frame_with_dependent_blocks_is_refused,
+          a_zstd_frame_shorter_than_it_states_is_refused_whatever_the_pieces_are, damaged_inputs_end)
