@@ -230,9 +230,12 @@ $(O)/bench/bench_store: $(O)/obj/tests/bench/bench_store.o $(call archives,state
 $(O)/bench/bench_plog: $(O)/obj/tests/bench/bench_plog.o $(call archives,broker)
 	$(Q)mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: bench bench-parts
+.PHONY: bench bench-broker bench-parts
 bench: $(BUILD)/weir $(BENCH_LOADS) ## measure the program beside references (BENCH="kafka queries ...", BENCH_FULL=1)
 	$(Q)tests/bench/run.py --weir $(BUILD)/weir --programs $(O)/bench $(BENCH)
+
+bench-broker: $(BUILD)/weir $(BENCH_LOADS) ## measure the broker beside Apache Kafka (BENCH_SHORT=1: minutes; BENCH_PAGE=1: keep the tables)
+	$(Q)tests/bench/broker.py --weir $(BUILD)/weir --programs $(O)/bench $(if $(BENCH_PAGE),--page docs/benchmarks-broker.md) $(BENCH)
 
 bench-parts: $(BENCH_PARTS) ## measure the engine and the log by themselves
 	$(Q)$(O)/bench/bench_engine; mkdir -p $(O)/bench/log && $(O)/bench/bench_plog $(O)/bench/log; rm -rf $(O)/bench/log

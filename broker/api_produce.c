@@ -262,9 +262,9 @@ static void on_synced(sync_wait *wait, bool ok)
 }
 
 /* Waits for what acks=all or flush.messages promises; lets go of the partitions that nothing is waited for. */
-static void wait_for_disk(produce *w, produce_partition *pp)
+static void wait_for_disk(produce *w, produce_partition *pp, bool durable)
 {
-    bool wait = pp->error == KAFKA_NONE && (w->acks == -1 || (w->acks == 1 && plog_flush_wanted(pp->log)));
+    bool wait = pp->error == KAFKA_NONE && (durable || (w->acks != 0 && plog_flush_wanted(pp->log)));
     pp->wait.done = on_synced;
     if (wait && !partition_wait_sync(pp->p, &pp->wait, pp->out.last_offset + 1)) {
         w->waiting++;
@@ -298,7 +298,8 @@ static bool append_all(produce *w)
         free(pp->copy);
         pp->copy = NULL;
     }
-    EACH_PARTITION(w, t, pp) wait_for_disk(w, pp);
+    bool durable = w->acks == -1 && broker_bool(w->q->b, "acks.all.sync");
+    EACH_PARTITION(w, t, pp) wait_for_disk(w, pp, durable);
     return w->waiting == 0;
 }
 

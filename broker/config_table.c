@@ -99,6 +99,8 @@ const config_def config_group_defs[] = {
 const size_t config_group_defs_len = ARRAY_LEN(config_group_defs);
 
 const config_def config_broker_defs[] = {
+    {.name = "acks.all.sync", .type = CONFIG_BOOLEAN, .initial = "true", .dynamic = true,
+     .doc = "Whether acks=all is answered after a sync to the disk; false: once the page cache has it, as Kafka does."},
     {.name = "advertised.listeners", .type = CONFIG_STRING, .initial = NULL,
      .doc = "The addresses that clients are told; kafka.advertised.listeners sets it."},
     {.name = "allow.everyone.if.no.acl.found", .type = CONFIG_BOOLEAN, .initial = "false",

@@ -76,7 +76,7 @@ static const char *const passed_prefixes[] = {"ksql.",       "auto.",        "co
                                               "authorizer.", "super.",       "allow.",
                                               "background.", "controlled.",  "inter.",
                                               "process.",    "queued.",      "replica.",
-                                              "security."};
+                                              "security.",   "acks."};
 
 /* Names by which a setting can be called as well. */
 static const char *const aliases[][2] = {

@@ -376,6 +376,52 @@ static void note_sync(void *user, broker_partition *p)
     sync_asked = p;
 }
 
+START_TEST(acks_all_is_answered_without_a_sync_when_so_configured)
+{
+    syncs_asked = 0;
+    bench_config(&t, "acks.all.sync", "false");
+    up();
+    bench_create_topic(&t, "x", 1);
+    t.hooks.sync = note_sync;
+    batch_options options = batch_options_plain();
+    buf batch = {0};
+    bench_batch(&batch, &options, "v", 1, t.now.wall_ms);
+    begin_produce(7, NULL, -1, &batch);
+    bench_send(&t, 0);
+    wire_in in;
+    ck_assert(bench_take(&t, 0, &in));
+    ck_assert_int_eq(syncs_asked, 0);
+    buf_free(&batch);
+    bench_close(&t);
+}
+END_TEST
+
+START_TEST(flush_messages_holds_for_acks_all_from_the_page_cache)
+{
+    syncs_asked = 0;
+    bench_config(&t, "acks.all.sync", "false");
+    bench_config(&t, "log.flush.interval.messages", "1");
+    up();
+    bench_create_topic(&t, "x", 1);
+    t.hooks.sync = note_sync;
+    batch_options options = batch_options_plain();
+    buf batch = {0};
+    wire_in in;
+    diag d = {0};
+    bench_batch(&batch, &options, "v", 1, t.now.wall_ms);
+    begin_produce(7, NULL, -1, &batch);
+    bench_send(&t, 0);
+    ck_assert(!bench_take(&t, 0, &in));
+    ck_assert_int_eq(syncs_asked, 1);
+    ck_assert(broker_partition_sync(sync_asked, &d));
+    broker_sync_done(t.b, sync_asked, true, t.now);
+    ck_assert(bench_take(&t, 0, &in));
+    t.hooks.sync = NULL;
+    buf_free(&batch);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(flush_messages_bounds_what_acks_1_leaves_to_the_page_cache)
 {
     bench_config(&t, "log.flush.interval.messages", "2");
@@ -531,6 +577,8 @@ UNIT_MAIN("broker/api_produce", api_versions_lists_the_table_in_every_version,
           metadata_finds_topics_by_id_and_names_unknown_ids, what_was_produced_is_fetched_byte_for_byte,
           produce_answers_each_mistake_with_its_code, produce_works_in_every_version,
           acks_0_is_never_answered_and_its_failure_closes_the_connection,
+          acks_all_is_answered_without_a_sync_when_so_configured,
+          flush_messages_holds_for_acks_all_from_the_page_cache,
           acks_all_waits_for_a_sync_that_later_requests_share,
           flush_messages_bounds_what_acks_1_leaves_to_the_page_cache,
           a_large_compressed_batch_is_checked_elsewhere_and_keeps_its_place)
