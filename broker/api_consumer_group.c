@@ -4,7 +4,7 @@
 #include "broker/authz.h"
 #include "broker/cgroup.h"
 
-enum { MEMBER_IS_CONSUMER = 1 };
+enum { MEMBER_IS_CLASSIC = 0, MEMBER_IS_CONSUMER = 1 };
 
 /* ---- ConsumerGroupHeartbeat ------------------------------------------------------------------------------------ */
 
@@ -116,7 +116,7 @@ static void put_member(request *q, const cmember *m)
     wire_put_tags(o);
     cparts_write(o, &m->target, q->b);
     wire_put_tags(o);
-    if (q->version >= 1) wire_put_i8(o, MEMBER_IS_CONSUMER);
+    if (q->version >= 1) wire_put_i8(o, m->classic ? MEMBER_IS_CLASSIC : MEMBER_IS_CONSUMER);
     wire_put_tags(o);
 }
 

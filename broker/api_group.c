@@ -25,6 +25,11 @@ void api_answer_join(request *q, const join_answer *answer)
 {
     if (!q) return;
     const group *g = answer->error == KAFKA_NONE ? answer->g : NULL;
+    char type[] = "consumer";
+    const group of_consumer = {.generation = answer->generation,
+                               .protocol_type = type,
+                               .protocol = (char *)(uintptr_t)answer->protocol.p};
+    if (answer->consumer && answer->error == KAFKA_NONE) g = &of_consumer;
     request_begin(q);
     wire_out *o = &q->out;
     if (q->version >= 2) wire_put_i32(o, 0);
@@ -36,7 +41,7 @@ void api_answer_join(request *q, const join_answer *answer)
     } else {
         wire_put_str(o, g && g->protocol ? str_z(g->protocol) : STR(""));
     }
-    wire_put_str(o, g ? answer->leader : STR(""));
+    wire_put_str(o, g && answer->leader.p ? answer->leader : STR(""));
     if (q->version >= 9) wire_put_bool(o, answer->skip_assignment);
     wire_put_str(o, answer->member_id);
     if (g)

@@ -33,6 +33,7 @@ static void cmember_free(cmember *m)
     cparts_free(&m->assigned);
     cparts_free(&m->revoking);
     cparts_free(&m->target);
+    if (m->classic) arena_free(m->classic);
     buf_free(&m->resolved);
     free(m);
 }
@@ -59,7 +60,7 @@ void cgroup_member_drop(cmember *m)
 
 cgroup *cgroup_make(group *g)
 {
-    check(!g->consumer && map_count(&g->members) == 0);
+    check(!g->consumer);
     g->consumer = calloc(1, sizeof *g->consumer);
     check(g->consumer);
     group_set_text(&g->protocol_type, STR("consumer"));
@@ -214,7 +215,7 @@ static bool pattern_is_new(const cmember *m)
 }
 
 /* Takes what the heartbeat says over what was; what it does not say stays. True when the subscription is another. */
-static bool subscribe(cmember *m, const cheartbeat *h, bool *written)
+bool cgroup_subscribe(cmember *m, const cheartbeat *h, bool *written)
 {
     bool changed = false;
     if (h->topics_len >= 0) {
@@ -266,7 +267,7 @@ static bool subscribe(cmember *m, const cheartbeat *h, bool *written)
 
 /* ---- leaving and time-outs ------------------------------------------------------------------------------------- */
 
-static void write_quietly(group *g, cwrites *w)
+void cgroup_write_quietly(group *g, cwrites *w)
 {
     int64_t end;
     broker_partition *p = group_partition(g->b, str_z(g->id));
@@ -286,31 +287,47 @@ static void remove_member(cmember *m, cwrites *w)
     cgroup_note_state(g);
 }
 
-static void remove_late(cmember *m, const char *why)
+void cgroup_remove_late(cmember *m)
 {
     group *g = m->g;
-    log_info("broker", "group %s: member %s %s", g->id, m->id, why);
     cwrites w = {.a = arena_new(), .now_ms = g->b->now.wall_ms};
     remove_member(m, &w);
-    write_quietly(g, &w);
+    cgroup_write_quietly(g, &w);
     arena_free(w.a);
+    cgroup_downgrade(g);
 }
 
 static void on_session(delay_timer *t)
 {
-    remove_late(container_of(t, cmember, session), "timed out");
+    cmember *m = container_of(t, cmember, session);
+    log_info("broker", "group %s: member %s timed out", m->g->id, m->id);
+    cgroup_remove_late(m);
 }
 
 static void on_rebalance(delay_timer *t)
 {
-    remove_late(container_of(t, cmember, rebalance), "did not give its partitions up in time");
+    cmember *m = container_of(t, cmember, rebalance);
+    log_info("broker", "group %s: member %s did not follow the rebalance in time", m->g->id, m->id);
+    cgroup_remove_late(m);
 }
 
-static void keep_alive(cmember *m)
+void cgroup_keep_alive(cmember *m)
 {
     broker *b = m->g->b;
     m->session.fire = on_session;
-    broker_timer(b, &m->session, group_config_i64(b, str_z(m->g->id), "consumer.session.timeout.ms"));
+    broker_timer(b, &m->session,
+                 m->classic ? m->session_ms : group_config_i64(b, str_z(m->g->id), "consumer.session.timeout.ms"));
+}
+
+void cgroup_await_member(cmember *m, bool anew)
+{
+    m->rebalance.fire = on_rebalance;
+    if (anew || !delay_is_set(&m->rebalance)) broker_timer(m->g->b, &m->rebalance, m->rebalance_ms);
+}
+
+void cgroup_member_came(cmember *m)
+{
+    delay_cancel(&m->g->b->timers, &m->rebalance);
 }
 
 void cgroup_resume(group *g)
@@ -318,7 +335,7 @@ void cgroup_resume(group *g)
     void *value;
     for (size_t it = 0; map_next(&g->consumer->members, &it, NULL, &value);) {
         cmember *m = value;
-        keep_alive(m);
+        cgroup_keep_alive(m);
         m->rebalance.fire = on_rebalance;
         if (m->state == CMEMBER_UNREVOKED) broker_timer(g->b, &m->rebalance, m->rebalance_ms);
     }
@@ -336,6 +353,13 @@ static bool is_taken(const cmember *m, const cpart *p)
         if (o != m && (cparts_has(&o->assigned, p) || cparts_has(&o->revoking, p))) return true;
     }
     return false;
+}
+
+bool cgroup_all_released(const cmember *m)
+{
+    for (size_t i = 0; i < m->target.n; i++)
+        if (!cparts_has(&m->assigned, &m->target.list[i]) && is_taken(m, &m->target.list[i])) return false;
+    return true;
 }
 
 /* What the member may have next: first it gives up, then it gets what is free. */
@@ -368,7 +392,7 @@ static void next_assignment(cmember *m, const cheartbeat *h)
     cparts_free(&revoking);
 }
 
-static void reconcile(cmember *m, const cheartbeat *h)
+void cgroup_reconcile(cmember *m, const cheartbeat *h)
 {
     broker *b = m->g->b;
     bool was = m->state == CMEMBER_UNREVOKED;
@@ -413,13 +437,14 @@ static bool bad_regex(str text)
     return r == NULL;
 }
 
-/* The group that may take the member: one of this kind, or one that has nobody. */
-static group *group_for(broker *b, const cheartbeat *h, cheartbeat_answer *out)
+/* The group that may take the member: one of this kind, or one that becomes so. */
+static group *group_for(broker *b, const cheartbeat *h, cwrites *w, cheartbeat_answer *out)
 {
     group *g = group_find(b, h->group_id);
     bool joins = h->epoch == EPOCH_JOIN;
-    if (g && !g->consumer && (map_count(&g->members) > 0 || map_count(&g->pending) > 0 || !joins)) {
-        refuse(out, KAFKA_GROUP_ID_NOT_FOUND, "The group is not a consumer group.");
+    const char *why = "The group is not a consumer group.";
+    if (g && !g->consumer && (!joins || (why = cgroup_upgrade(g, w)))) {
+        refuse(out, KAFKA_GROUP_ID_NOT_FOUND, why);
         return NULL;
     }
     if (!g && !joins) {
@@ -441,7 +466,7 @@ static kafka_error check_epoch(const cmember *m, const cheartbeat *h)
 }
 
 /* A static member comes back under another id: it goes on with what the old one had. */
-static cmember *take_over(cmember *old, str id, cwrites *w)
+cmember *cgroup_take_over(cmember *old, str id, cwrites *w)
 {
     group *g = old->g;
     cwrite_member_gone(w, g, old->id);
@@ -468,11 +493,11 @@ static cmember *member_for(group *g, const cheartbeat *h, str id, cwrites *w, bo
         return NULL;
     }
     if (h->epoch == EPOCH_JOIN && holder && holder != m) {
-        if (holder->epoch != EPOCH_AWAY) {
+        if (!holder->classic && holder->epoch != EPOCH_AWAY) {
             refuse(out, KAFKA_UNRELEASED_INSTANCE_ID, "The instance id is held by a member that has not left.");
             return NULL;
         }
-        return take_over(holder, id, w);
+        return cgroup_take_over(holder, id, w);
     }
     if (!m && h->epoch != EPOCH_JOIN) {
         refuse(out, KAFKA_UNKNOWN_MEMBER_ID, "The member is not known.");
@@ -517,7 +542,7 @@ static void leave(group *g, const cheartbeat *h, cwrites *w, cheartbeat_answer *
 }
 
 /* Raises the epoch when there is a reason, and computes the target that belongs to it. */
-static void raise_epoch(group *g, bool changed, cwrites *w)
+void cgroup_raise_epoch(group *g, bool changed, cwrites *w)
 {
     cgroup *c = g->consumer;
     bool look = changed || g->b->now.mono_ms - c->resolved_ms >= RESOLVE_MS || c->epoch > c->target_epoch;
@@ -555,17 +580,21 @@ static void stay(group *g, const cheartbeat *h, str id, cwrites *w, cheartbeat_a
     cparts_copy(&revoking_before, &m->revoking);
     int32_t epoch = m->epoch, previous = m->previous_epoch;
     cmember_state state = m->state;
-    bool changed = subscribe(m, h, &written) || fresh;
+    bool changed = cgroup_subscribe(m, h, &written) || fresh;
+    if (m->classic) {
+        cmember_set_classic(m, 0, NULL, 0); /* it has changed its protocol */
+        written = true;
+    }
     cgroup_note_state(g);
     if (changed || written) cwrite_member(w, m);
-    raise_epoch(g, changed, w);
+    cgroup_raise_epoch(g, changed, w);
     if (m->pattern_new) {
         /* Kafka looks a pattern up beside the request, and clients know it: the next heartbeat brings its topics. */
         m->pattern_new = false;
         g->consumer->resolved_ms = g->b->now.mono_ms - RESOLVE_MS;
     }
-    reconcile(m, h);
-    keep_alive(m);
+    cgroup_reconcile(m, h);
+    cgroup_keep_alive(m);
     bool moved = !cparts_same(&before, &m->assigned);
     bool current = moved || fresh || epoch != m->epoch || previous != m->previous_epoch || state != m->state ||
                    !cparts_same(&revoking_before, &m->revoking);
@@ -600,14 +629,11 @@ void cgroup_heartbeat(broker *b, const cheartbeat *h, arena *a, cheartbeat_answe
         refuse(out, KAFKA_INVALID_REGULAR_EXPRESSION, "SubscribedTopicRegex is not a valid regular expression.");
         return;
     }
-    group *was = group_find(b, h->group_id);
-    bool classic = was && !was->consumer && was->protocol_type;
-    group *g = group_for(b, h, out);
+    cwrites w = {.a = a, .now_ms = b->now.wall_ms};
+    group *g = group_for(b, h, &w, out);
     if (!g) return;
     str id = h->member_id.n > 0 ? h->member_id : broker_member_id(b, a, STR("member"));
     out->member_id = arena_str(a, id);
-    cwrites w = {.a = a, .now_ms = b->now.wall_ms};
-    if (classic) cwrite_classic_gone(&w, g);
     if (h->epoch < EPOCH_JOIN)
         leave(g, h, &w, out);
     else
@@ -616,6 +642,8 @@ void cgroup_heartbeat(broker *b, const cheartbeat *h, arena *a, cheartbeat_answe
     if (w.records.len > 0 && (!*p || cwrites_append(&w, *p, end) != KAFKA_NONE))
         refuse(out, KAFKA_COORDINATOR_NOT_AVAILABLE, "The group could not be stored.");
     buf_free(&w.records);
+    /* Those who are left may all be of the classic protocol. */
+    if (h->epoch == EPOCH_LEAVE && out->error == KAFKA_NONE) cgroup_downgrade(g);
 }
 
 bool cgroup_yield(group *g)
@@ -623,7 +651,7 @@ bool cgroup_yield(group *g)
     if (map_count(&g->consumer->members) > 0) return false;
     cwrites w = {.a = arena_new(), .now_ms = g->b->now.wall_ms};
     cwrite_group_gone(&w, g);
-    write_quietly(g, &w);
+    cgroup_write_quietly(g, &w);
     arena_free(w.a);
     cgroup_free(g);
     group_set_text(&g->protocol_type, WIRE_NULL);
@@ -635,5 +663,6 @@ kafka_error cgroup_check_member(const group *g, str member_id, int32_t epoch)
     const cmember *m = map_get(&g->consumer->members, member_id);
     if (epoch < 0 && member_id.n == 0 && map_count(&g->consumer->members) == 0) return KAFKA_NONE;
     if (!m) return KAFKA_UNKNOWN_MEMBER_ID;
-    return m->epoch == epoch ? KAFKA_NONE : KAFKA_STALE_MEMBER_EPOCH;
+    if (m->epoch == epoch) return KAFKA_NONE;
+    return m->classic ? KAFKA_ILLEGAL_GENERATION : KAFKA_STALE_MEMBER_EPOCH;
 }

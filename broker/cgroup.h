@@ -3,13 +3,16 @@
  *
  * Private to broker/, loop thread. A consumer group is a group (broker/group.h) whose `consumer` part is there; its
  * offsets are kept as those of any group. State is written to __consumer_offsets in Kafka's record formats before a
- * member hears of it. A group with members stays of its kind: a member of the other protocol is refused, as Kafka does
- * with group.consumer.migration.policy=disabled; an empty one becomes what its next member is.
+ * member hears of it. A group may have members of the classic protocol as well: it is of the new kind from its first
+ * member of the new protocol on until its last one leaves (group.consumer.migration.policy); an empty one becomes what
+ * its next member is.
  */
 #ifndef BROKER_CGROUP_H
 #define BROKER_CGROUP_H
 
 #include "broker/group.h"
+
+struct cwrites;
 
 /* One partition of a topic. */
 typedef struct cpart {
@@ -45,6 +48,9 @@ typedef struct cmember {
     cparts assigned, revoking, target;
     buf resolved; /* ctopic, sorted by id: the topics that exist */
     bool pattern_new; /* its regex has not been looked up yet */
+    arena *classic; /* a member of the classic protocol: of its protocols; NULL: one of the new */
+    group_protocol *protocols;
+    int32_t protocols_len, session_ms;
     delay_timer session, rebalance;
 } cmember;
 
@@ -134,6 +140,46 @@ void cgroup_member_drop(cmember *m);
 void cgroup_resume(group *g);
 /* Puts the state of the group in step with its members (Empty or not). */
 void cgroup_note_state(group *g);
+
+/* ---- for broker/cgroup_classic.c ------------------------------------------------------------------------------- */
+
+/* Takes what the heartbeat says over what was; true when the subscription is another, *written: anything is. */
+bool cgroup_subscribe(cmember *m, const cheartbeat *h, bool *written);
+/* Raises the epoch when there is a reason, and computes the target that belongs to it. */
+void cgroup_raise_epoch(group *g, bool changed, struct cwrites *w);
+/* The next step of the member towards its target. */
+void cgroup_reconcile(cmember *m, const cheartbeat *h);
+/* A static member comes back under another id: it goes on with what the old one had. */
+cmember *cgroup_take_over(cmember *old, str id, struct cwrites *w);
+/* A sign of life: the session begins anew. */
+void cgroup_keep_alive(cmember *m);
+/* The member must do its next step within its rebalance time-out; anew: which begins now, if it had begun before. */
+void cgroup_await_member(cmember *m, bool anew);
+/* It has done it. */
+void cgroup_member_came(cmember *m);
+/* Whether nobody else has any more what the member waits for. */
+bool cgroup_all_released(const cmember *m);
+/* Takes a member out at once, with its records; the group may be classic afterwards. */
+void cgroup_remove_late(cmember *m);
+/* Appends records; an error is logged. */
+void cgroup_write_quietly(group *g, struct cwrites *w);
+
+/* ---- both protocols in one group (broker/cgroup_classic.c) ------------------------------------------------------ */
+
+/* Makes m a member of the classic protocol; list NULL: of the new. */
+void cmember_set_classic(cmember *m, int32_t session_ms, const group_protocol *list, int32_t n);
+/* Makes a classic group one of the new protocol, with its members; NULL, or why it cannot be. */
+const char *cgroup_upgrade(group *g, struct cwrites *w);
+/* Makes the group a classic one, which then rebalances, when all its members are and it may. */
+void cgroup_downgrade(group *g);
+/* JoinGroup of a group of the new protocol that has members. */
+void cgroup_classic_join(group *g, const join_args *args, request *q);
+/* SyncGroup, Heartbeat and LeaveGroup of one. */
+void cgroup_classic_sync(group *g, const sync_args *args, request *q);
+/* See cgroup_classic_sync. */
+kafka_error cgroup_classic_heartbeat(group *g, str member_id, str instance, int32_t generation);
+/* See cgroup_classic_sync. */
+kafka_error cgroup_classic_leave(group *g, str member_id, str instance);
 
 /* ---- records (broker/cgroup_store.c) --------------------------------------------------------------------------- */
 

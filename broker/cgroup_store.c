@@ -55,6 +55,27 @@ void cwrite_target_epoch(cwrites *w, const group *g)
     add(w, g, KIND_TARGET_EPOCH, NULL, &v);
 }
 
+/* The tag section of a member of the classic protocol: field 0 is a struct that may be null. */
+static void put_classic(wire_out *o, const cmember *m)
+{
+    buf v = {0};
+    wire_out sub = {&v, true};
+    wire_put_i8(&sub, 1);
+    wire_put_i32(&sub, m->session_ms);
+    wire_put_len(&sub, m->protocols_len);
+    for (int32_t i = 0; i < m->protocols_len; i++) {
+        wire_put_str(&sub, m->protocols[i].name);
+        wire_put_blob(&sub, m->protocols[i].metadata);
+        wire_put_tags(&sub);
+    }
+    wire_put_tags(&sub);
+    write_uvarint64(o->b, 1);
+    write_uvarint64(o->b, 0);
+    write_uvarint64(o->b, v.len);
+    buf_add(o->b, v.data, v.len);
+    buf_free(&v);
+}
+
 void cwrite_member(cwrites *w, const cmember *m)
 {
     buf v = {0};
@@ -68,7 +89,10 @@ void cwrite_member(cwrites *w, const cmember *m)
     wire_put_nstr(&o, nullable(m->regex));
     wire_put_i32(&o, m->rebalance_ms);
     wire_put_nstr(&o, nullable(m->assignor));
-    wire_put_tags(&o);
+    if (m->classic)
+        put_classic(&o, m);
+    else
+        wire_put_tags(&o);
     add(w, m->g, KIND_MEMBER, m->id, &v);
 }
 
@@ -129,6 +153,25 @@ static void load_text(char **at, str s)
     group_set_text(at, s);
 }
 
+static void load_classic(cmember *m, wire_in *in)
+{
+    wire_in field;
+    for (uint32_t tags = wire_tags_begin(in); tags > 0 && !wire_failed(in); tags--) {
+        if (wire_tag(in, &field) != 0 || wire_i8(&field) < 0) continue;
+        int32_t session_ms = wire_i32(&field);
+        int32_t n = wire_len(&field, 3);
+        group_protocol *list = calloc((size_t)n + 1, sizeof *list);
+        check(list);
+        for (int32_t i = 0; i < n && !wire_failed(&field); i++) {
+            list[i].name = wire_str(&field);
+            list[i].metadata = wire_blob(&field);
+            wire_tags(&field);
+        }
+        if (!wire_failed(&field) && n > 0) cmember_set_classic(m, session_ms, list, n);
+        free(list);
+    }
+}
+
 static void load_member(cmember *m, wire_in *in)
 {
     str instance = wire_nstr(in), rack = wire_nstr(in);
@@ -153,6 +196,8 @@ static void load_member(cmember *m, wire_in *in)
     load_text(&m->regex, regex);
     load_text(&m->assignor, assignor);
     m->rebalance_ms = rebalance_ms;
+    cmember_set_classic(m, 0, NULL, 0);
+    load_classic(m, in);
 }
 
 static void load_current(cmember *m, wire_in *in)

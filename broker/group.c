@@ -361,16 +361,19 @@ void group_try_complete_join(group *g)
 static void prepare_rebalance(group *g)
 {
     void *value;
-    bool from_empty = g->state == GROUP_EMPTY;
+    /* What a stable group was told stays: its members read from it until they join again. */
+    bool from_empty = g->state == GROUP_EMPTY, untold = g->state == GROUP_COMPLETING;
     g->writing = false;
     delay_cancel(&g->b->timers, &g->sync_timer);
     g->join_timer.fire = on_join_time;
     group_set_state(g, GROUP_PREPARING);
     for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
         member *m = value;
-        free(m->assignment);
-        m->assignment = NULL;
-        m->assignment_len = 0;
+        if (untold) {
+            free(m->assignment);
+            m->assignment = NULL;
+            m->assignment_len = 0;
+        }
         if (m->syncing) member_answer_sync_error(m, KAFKA_REBALANCE_IN_PROGRESS);
     }
     int64_t delay = broker_i64(g->b, "group.initial.rebalance.delay.ms");
@@ -566,8 +569,9 @@ void group_join(broker *b, const join_args *args, request *q)
         return;
     }
     if (!g) g = group_make(b, args->group_id);
-    bool refused = g->consumer && !cgroup_yield(g);
-    if (refused || !compatible(g, args)) {
+    if (g->consumer && !cgroup_yield(g)) {
+        cgroup_classic_join(g, args, q);
+    } else if (!compatible(g, args)) {
         refuse_join(q, KAFKA_INCONSISTENT_GROUP_PROTOCOL, args->member_id);
     } else if (args->member_id.n == 0) {
         join_unknown(g, args, q);
@@ -586,6 +590,36 @@ void group_forget_request(request *q)
     member *m = q->parked;
     if (m->join == q) m->join = NULL;
     if (m->sync == q) m->sync = NULL;
+}
+
+/* ---- from one protocol to the other --------------------------------------------------------------------- */
+
+void group_clear_members(group *g, kafka_error error)
+{
+    void *value;
+    for (size_t it = 0; map_next(&g->members, &it, NULL, &value);) {
+        detach_member(g, value, error);
+        member_free(value);
+    }
+    for (size_t it = 0; map_next(&g->pending, &it, NULL, &value);) group_pending_free(value);
+    delay_cancel(&g->b->timers, &g->join_timer);
+    delay_cancel(&g->b->timers, &g->sync_timer);
+    g->initial = g->writing = false;
+    g->state = GROUP_EMPTY;
+    group_set_text(&g->protocol, WIRE_NULL);
+    group_set_text(&g->leader, WIRE_NULL);
+}
+
+void group_adopted(group *g)
+{
+    void *value;
+    size_t it = 0;
+    check(map_next(&g->members, &it, NULL, &value));
+    group_set_text(&g->protocol_type, STR("consumer"));
+    group_set_text(&g->protocol, choose_protocol(g));
+    group_set_text(&g->leader, str_z(((const member *)value)->id));
+    store_quietly(g);
+    prepare_rebalance(g);
 }
 
 /* ---- coming back from the records ---------------------------------------------------------------------- */

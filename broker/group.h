@@ -133,6 +133,10 @@ typedef struct group_loaded {
 group *group_restore(broker *b, const group_loaded *loaded);
 /* See group_restore. The session starts now. */
 void group_restore_member(group *g, str id, const join_args *args, str assignment);
+/* Takes all members out, answering those who wait with the error; also ids that were given out. */
+void group_clear_members(group *g, kafka_error error);
+/* The group has got its members by group_restore_member from the new protocol: stores it and begins a round. */
+void group_adopted(group *g);
 /* A parked request's connection is gone. */
 void group_forget_request(request *q);
 
@@ -243,6 +247,9 @@ typedef struct join_answer {
     str leader;
     bool with_members;
     bool skip_assignment;
+    bool consumer; /* a group of the new protocol: g is not there, but */
+    int32_t generation;
+    str protocol;
 } join_answer;
 
 /* Writes it and completes q. q NULL: nobody waits. */

@@ -116,6 +116,10 @@ void group_sync(broker *b, const sync_args *args, request *q)
 {
     group *g = group_find(b, args->group_id);
     member *m = NULL;
+    if (g && g->consumer) {
+        cgroup_classic_sync(g, args, q);
+        return;
+    }
     kafka_error error = check_sync(g, args, &m);
     if (error != KAFKA_NONE) {
         api_answer_sync(q, error, NULL, STR(""));
@@ -141,6 +145,7 @@ kafka_error group_heartbeat(broker *b, str group_id, str member_id, str instance
     if (group_id.n == 0) return KAFKA_INVALID_GROUP_ID;
     group *g = group_find(b, group_id);
     if (!g) return KAFKA_UNKNOWN_MEMBER_ID;
+    if (g->consumer) return cgroup_classic_heartbeat(g, member_id, instance, generation);
     member *m;
     kafka_error error = group_check_member(g, member_id, instance, &m);
     if (error != KAFKA_NONE) return error;
@@ -155,6 +160,7 @@ kafka_error group_leave(broker *b, str group_id, str member_id, str instance)
     if (group_id.n == 0) return KAFKA_INVALID_GROUP_ID;
     group *g = group_find(b, group_id);
     if (!g) return KAFKA_UNKNOWN_MEMBER_ID;
+    if (g->consumer) return cgroup_classic_leave(g, member_id, instance);
     member *m;
     if (member_id.n == 0 && instance.p) {
         /* An administrator removes a static member whose id it does not know. */
@@ -187,7 +193,8 @@ kafka_error group_check_commit(broker *b, str group_id, str member_id, str insta
     if (g->consumer && !(txn && generation < 0 && member_id.n == 0)) {
         kafka_error bad = cgroup_check_member(g, member_id, generation);
         /* Versions that know nothing of member epochs cannot speak for such a member. */
-        if (bad == KAFKA_NONE && group_size(g) > 0 && version < 9 && !txn) return KAFKA_UNSUPPORTED_VERSION;
+        const cmember *cm = map_get(&g->consumer->members, member_id);
+        if (bad == KAFKA_NONE && cm && !cm->classic && version < 9 && !txn) return KAFKA_UNSUPPORTED_VERSION;
         return txn && bad == KAFKA_STALE_MEMBER_EPOCH ? KAFKA_ILLEGAL_GENERATION : bad;
     }
     bool anonymous = generation < 0 && member_id.n == 0 && !instance.p;

@@ -381,7 +381,10 @@ static void load_group(broker *b, wire_in *key, const batch_record_view *r)
     group *known = group_find(b, group_id);
     if (!r->value.p) {
         bool bare = known && !known->consumer && map_count(&known->offsets) == 0 && map_count(&known->txns) == 0;
-        if (bare) group_drop(known);
+        if (bare)
+            group_drop(known);
+        else if (known && !known->consumer)
+            group_clear_members(known, KAFKA_UNKNOWN_MEMBER_ID); /* it became one of the new protocol */
         return;
     }
     wire_in in = wire_in_of(r->value.p, r->value.n, false);

@@ -513,6 +513,7 @@ static int16_t classic_join(const char *member_id, char *given)
 
 START_TEST(a_group_changes_its_protocol_when_nobody_is_in_it)
 {
+    bench_config(&t, "group.consumer.migration.policy", "disabled");
     up();
     char id[80];
     actor a = member_of("a", "x");
