@@ -87,12 +87,12 @@ const config_def config_topic_defs[] = {
 };
 const size_t config_topic_defs_len = ARRAY_LEN(config_topic_defs);
 
-/* The limits are the defaults of Kafka's group.consumer.min... and max... configs. */
+/* group_configs_check holds them to the broker's group.consumer.min... and max... configs. */
 const config_def config_group_defs[] = {
-    {.name = "consumer.heartbeat.interval.ms", .type = CONFIG_INT, .initial = "5000", .min = 5000, .max = 15000,
+    {.name = "consumer.heartbeat.interval.ms", .type = CONFIG_INT, .initial = "5000", .min = 1, .max = INT32_MAX,
      .broker = {"group.consumer.heartbeat.interval.ms"},
      .doc = "How often members of the consumer group are told to send a heartbeat."},
-    {.name = "consumer.session.timeout.ms", .type = CONFIG_INT, .initial = "45000", .min = 45000, .max = 60000,
+    {.name = "consumer.session.timeout.ms", .type = CONFIG_INT, .initial = "45000", .min = 1, .max = INT32_MAX,
      .broker = {"group.consumer.session.timeout.ms"},
      .doc = "Silence after which a member of the consumer group is taken out."},
 };
@@ -144,13 +144,23 @@ const config_def config_broker_defs[] = {
      .doc = "Most bytes that one Fetch is answered with."},
     {.name = "follower.replication.throttled.rate", .type = CONFIG_LONG, .initial = "9223372036854775807", .min = 0,
      .max = INT64_MAX, .dynamic = true, .doc = "Accepted for tools; there is one replica."},
+    {.name = "group.consumer.assignors", .type = CONFIG_LIST, .initial = "uniform,range", .allowed = "uniform|range",
+     .doc = "Accepted for tools; members may ask for either assignor, and get uniform when they do not."},
     {.name = "group.consumer.heartbeat.interval.ms", .type = CONFIG_INT, .initial = "5000", .min = 1, .max = INT32_MAX,
      .doc = "How often members of consumer groups are told to send a heartbeat."},
+    {.name = "group.consumer.max.heartbeat.interval.ms", .type = CONFIG_INT, .initial = "15000", .min = 1,
+     .max = INT32_MAX, .doc = "The most that a group's consumer.heartbeat.interval.ms may say."},
+    {.name = "group.consumer.max.session.timeout.ms", .type = CONFIG_INT, .initial = "60000", .min = 1,
+     .max = INT32_MAX, .doc = "The most that a group's consumer.session.timeout.ms may say."},
     {.name = "group.consumer.max.size", .type = CONFIG_INT, .initial = "2147483647", .min = 1, .max = INT32_MAX,
      .doc = "Most members of a consumer group."},
     {.name = "group.consumer.migration.policy", .type = CONFIG_STRING, .initial = "bidirectional",
      .allowed = "disabled|downgrade|upgrade|bidirectional",
      .doc = "Whether a group with members goes from the classic to the consumer protocol (upgrade), or back."},
+    {.name = "group.consumer.min.heartbeat.interval.ms", .type = CONFIG_INT, .initial = "5000", .min = 1,
+     .max = INT32_MAX, .doc = "The least that a group's consumer.heartbeat.interval.ms may say."},
+    {.name = "group.consumer.min.session.timeout.ms", .type = CONFIG_INT, .initial = "45000", .min = 1,
+     .max = INT32_MAX, .doc = "The least that a group's consumer.session.timeout.ms may say."},
     {.name = "group.consumer.session.timeout.ms", .type = CONFIG_INT, .initial = "45000", .min = 1, .max = INT32_MAX,
      .doc = "Silence after which a member of a consumer group is taken out."},
     {.name = "group.coordinator.rebalance.protocols", .type = CONFIG_LIST, .initial = "classic,consumer",
@@ -242,6 +252,10 @@ const config_def config_broker_defs[] = {
      .dynamic = true, .doc = "Default of segment.bytes."},
     {.name = "log.segment.delete.delay.ms", .type = CONFIG_LONG, .initial = "60000", .min = 0, .max = INT64_MAX,
      .dynamic = true, .doc = "Default of file.delete.delay.ms."},
+    {.name = "max.connections", .type = CONFIG_INT, .initial = "2147483647", .min = 0, .max = INT32_MAX,
+     .dynamic = true, .doc = "Most open connections; who comes then waits for one that leaves."},
+    {.name = "max.connections.per.ip", .type = CONFIG_INT, .initial = "2147483647", .min = 0, .max = INT32_MAX,
+     .dynamic = true, .doc = "Most open connections from one address; those above it are closed at once."},
     {.name = "max.incremental.fetch.session.cache.slots", .type = CONFIG_INT, .initial = "1000", .min = 0,
      .max = INT32_MAX, .doc = "Most Fetch sessions that are kept."},
     {.name = "max.request.partition.size.limit", .type = CONFIG_INT, .initial = "2000", .min = 1, .max = INT32_MAX,

@@ -1,6 +1,7 @@
 #include "broker/group_config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -49,8 +50,27 @@ static int64_t number(broker *b, const config_set *set, const char *name)
     return n;
 }
 
+/* Whether a value that the group has of its own lies between the broker's bounds (Kafka's GroupConfig.validate). */
+static bool is_within(broker *b, const config_set *set, const char *name, diag *d)
+{
+    const char *said = config_set_get(set, config_group_def(str_z(name)));
+    if (!said) return true;
+    config_view v = broker_view(b, NULL);
+    const char *tail = strchr(name, '.');
+    arena *a = arena_new();
+    str least = arena_printf(a, "group.consumer.min%s", tail), most = arena_printf(a, "group.consumer.max%s", tail);
+    int64_t n = number(b, set, name);
+    bool low = n < config_broker_i64(&v, least.p), high = n > config_broker_i64(&v, most.p);
+    if (low) diag_set(d, DIAG_INVALID, "%s must be greater than or equal to %s", name, least.p);
+    if (high) diag_set(d, DIAG_INVALID, "%s must be less than or equal to %s", name, most.p);
+    arena_free(a);
+    return !low && !high;
+}
+
 bool group_configs_check(broker *b, const config_set *set, diag *d)
 {
+    if (!is_within(b, set, "consumer.heartbeat.interval.ms", d)) return false;
+    if (!is_within(b, set, "consumer.session.timeout.ms", d)) return false;
     if (number(b, set, "consumer.session.timeout.ms") > number(b, set, "consumer.heartbeat.interval.ms")) return true;
     return diag_set(d, DIAG_INVALID, "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms");
 }

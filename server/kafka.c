@@ -165,7 +165,7 @@ static bool on_drained(void *arg)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-static int64_t config_number(const kafka *k, str name, int64_t otherwise)
+int64_t kafka_config_number(const kafka *k, str name, int64_t otherwise)
 {
     arena *a = arena_new();
     str text;
@@ -220,8 +220,8 @@ static bool open_all(kafka *k, const kafka_options *o, diag *d)
     k->loop.stopping = on_stopping;
     k->loop.stopping_arg = k;
     if (!kafka_listeners_open(k, o, d) || !open_broker(k, o, d)) return false;
-    k->frame_max = config_number(k, STR("socket.request.max.bytes"), 104857600);
-    k->idle_ms_max = config_number(k, STR("connections.max.idle.ms"), 600000);
+    k->frame_max = kafka_config_number(k, STR("socket.request.max.bytes"), 104857600);
+    k->idle_ms_max = kafka_config_number(k, STR("connections.max.idle.ms"), 600000);
 
     uv_loop_t *uv = &k->loop.uv;
     uv_timer_init(uv, &k->deadline);

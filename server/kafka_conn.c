@@ -62,6 +62,13 @@ static void frame_free(kafka_conn *c)
     if (c->k->favoured == c) c->k->favoured = NULL;
 }
 
+size_t kafka_conn_count(const kafka *k, const char *peer)
+{
+    size_t n = 0;
+    for (const kafka_conn *c = k->conns; c; c = c->next) n += strncmp(c->peer, peer, sizeof c->peer - 1) == 0;
+    return n;
+}
+
 void kafka_conn_new(kafka_listener *l, int fd, const char *peer)
 {
     kafka *k = l->k;

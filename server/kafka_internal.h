@@ -80,6 +80,10 @@ void kafka_listeners_stop(kafka *k);
 /* Closes the ports, after the loop. */
 void kafka_listeners_close(kafka *k);
 
+/* A number of the broker's configs as it is now. */
+int64_t kafka_config_number(const kafka *k, str name, int64_t otherwise);
+/* How many connections of this address there are. */
+size_t kafka_conn_count(const kafka *k, const char *peer);
 /* A new connection on an accepted socket. */
 void kafka_conn_new(kafka_listener *l, int fd, const char *peer);
 

@@ -33,16 +33,29 @@ static void pause_accept(kafka *k)
 static void on_accept(uv_poll_t *poll, int status, int events)
 {
     kafka_listener *l = container_of(poll, kafka_listener, poll);
+    kafka *k = l->k;
     char peer[NET_HOST_MAX];
+    size_t most = (size_t)kafka_config_number(k, STR("max.connections"), INT32_MAX);
+    size_t most_of_one = (size_t)kafka_config_number(k, STR("max.connections.per.ip"), INT32_MAX);
     for (int i = 0; i < ACCEPTS_MAX; i++) {
+        if (k->conns_len >= most) {
+            /* As in Kafka they wait in the backlog until one leaves. */
+            pause_accept(k);
+            return;
+        }
         int fd = net_accept(l->fd, peer);
+        if (fd >= 0 && most_of_one < INT32_MAX && kafka_conn_count(k, peer) >= most_of_one) {
+            log_info("kafka", "too many connections from %s, at most %zu are allowed", peer, most_of_one);
+            close(fd);
+            continue;
+        }
         if (fd >= 0) {
             kafka_conn_new(l, fd, peer);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             log_warn("kafka", "cannot accept a connection: %s", strerror(errno));
-            pause_accept(l->k);
+            pause_accept(k);
         }
         if (errno != ECONNABORTED && errno != EINTR) return;
     }

@@ -383,6 +383,18 @@ START_TEST(configs_are_described_altered_and_kept)
 }
 END_TEST
 
+START_TEST(the_broker_bounds_what_groups_may_say)
+{
+    bench_config(&t, "group.consumer.min.heartbeat.interval.ms", "100");
+    bench_config(&t, "group.consumer.max.heartbeat.interval.ms", "200");
+    up();
+    ck_assert_int_eq(alter(44, 1, 32, "g", "consumer.heartbeat.interval.ms", 0, "99"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, 32, "g", "consumer.heartbeat.interval.ms", 0, "100"), 0);
+    ck_assert_int_eq(alter(44, 1, 32, "g", "consumer.heartbeat.interval.ms", 0, "201"), KAFKA_INVALID_CONFIG);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(values_that_kafka_refuses_are_refused)
 {
     static const struct {
@@ -442,6 +454,7 @@ START_TEST(groups_have_configs_of_their_own)
     ck_assert_int_eq(r.source, CONFIG_FROM_DEFAULT);
     ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "50000"), 0);
     ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "44999"), KAFKA_INVALID_CONFIG);
+    ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "60001"), KAFKA_INVALID_CONFIG);
     ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 0, "60001"), KAFKA_INVALID_CONFIG);
     ck_assert_int_eq(alter(44, 1, GROUP, "g", name, 2, "1"), KAFKA_INVALID_CONFIG);
     ck_assert_int_eq(alter(44, 1, GROUP, "g", "no.such", 0, "1"), KAFKA_INVALID_CONFIG);
@@ -568,5 +581,6 @@ END_TEST
 UNIT_MAIN("broker/api_admin", topics_are_created_in_every_version, topics_that_cannot_be_get_their_codes,
           topics_are_deleted_by_name_and_by_id, partitions_only_become_more, configs_are_described_altered_and_kept,
           groups_have_configs_of_their_own, values_that_kafka_refuses_are_refused,
+          the_broker_bounds_what_groups_may_say,
           the_defaults_of_all_brokers_are_those_that_were_set, coordinators_and_the_cluster_are_this_node,
           topic_partitions_are_described_page_by_page)
