@@ -132,6 +132,48 @@ def test_members_of_the_consumer_protocol_share():
     share(group_protocol="consumer")
 
 
+class Reader(threading.Thread):
+    """A member that reads until it is told to leave."""
+
+    def __init__(self, name, group, protocol):
+        super().__init__(daemon=True)
+        classic = {"session_timeout_ms": 6000, "heartbeat_interval_ms": 300} if protocol == "classic" else {}
+        self.consumer = consumer(group, enable_auto_commit=True, group_protocol=protocol, **classic)
+        self.consumer.subscribe([name])
+        self.got, self.leaving = [], False
+        self.start()
+
+    def run(self):
+        while not self.leaving:
+            m = self.consumer.poll(0.1)
+            if m and not m.error():
+                self.got.append(m.value())
+        self.consumer.close()
+
+    def leave(self):
+        self.leaving = True
+        self.join(30)
+
+
+def test_a_living_group_goes_to_the_consumer_protocol_and_back():
+    name, group, p, sent = topic(4), cases.fresh("g"), producer(), []
+    readers = [Reader(name, group, "classic") for _ in range(2)]
+    gone = []
+    for protocol in (None, "consumer", "consumer", "classic", "classic"):
+        if protocol:
+            gone.append(readers.pop(0))
+            gone[-1].leave()
+            readers.append(Reader(name, group, protocol))
+        for i in range(200):
+            sent.append(b"%d" % len(sent))
+            p.produce(name, value=sent[-1], partition=i % 4)
+        p.flush(20)
+        cases.until("all records", lambda: sum(len(r.got) for r in readers + gone) >= len(sent), 60)
+    for r in readers:
+        r.leave()
+    assert sorted(v for r in readers + gone for v in r.got) == sorted(sent)
+
+
 def test_transactions_commit_abort_and_carry_offsets():
     source, sink, group = topic(), topic(), cases.fresh("g")
     p = producer()
