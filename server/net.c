@@ -50,13 +50,26 @@ bool net_next_address(str *list, str *name, str *address)
     return false;
 }
 
+/*
+ * Connections that are accepted take the listener's congestion control. Where the system's is BBR it would pace them by
+ * a timer for every piece that is sent: nothing but cost, and waiting, for a client on the same machine. Reno is always
+ * there and does not pace. A connection cannot be told later: once BBR began, it stays paced.
+ */
+static void do_not_pace(int fd)
+{
+    static const char plain[] = "reno";
+    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, plain, sizeof plain - 1);
+}
+
 static int open_listener(const struct addrinfo *ai)
 {
     int one = 1;
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
+    bool bound = bind(fd, ai->ai_addr, ai->ai_addrlen) == 0;
+    if (bound && net_is_loopback(fd)) do_not_pace(fd);
+    if (bound && listen(fd, BACKLOG) == 0) return fd;
     int failed = errno;
     close(fd);
     errno = failed;

@@ -16,6 +16,7 @@ import glob
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import struct
@@ -419,6 +420,7 @@ def main():
     head = ("%s; %s; Apache Kafka %s, one KRaft node, 1 GB heap, warmed for %d s; medians of %d (smallest to largest), %d MiB a run of "
             "1 KiB; %s." % (run.MACHINE, " ".join(os.uname()[0:3:2]), version, WARM_S, RUNS, MIB, time.strftime("%Y-%m-%d")))
     folder = tempfile.mkdtemp(prefix="broker-", dir=os.environ.get("BENCH_DIR", options.programs))
+    signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))  # the brokers end with us
     bench = Bench(os.path.abspath(options.weir), run.Tools(os.path.abspath(options.programs)), folder)
     print(head)
     try:

@@ -1,8 +1,13 @@
 /* The small parts of the process: command line, settings, addresses, mailboxes, pools. */
 #include "tests/unit/unit.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "server/config.h"
@@ -77,6 +82,36 @@ START_TEST(a_taken_port_is_named)
     net_address same = a;
     ck_assert_int_eq(net_listen(&same, &d), -1);
     ck_assert_int_eq(d.code, DIAG_BUSY);
+}
+END_TEST
+
+/* How the system paces what is sent to other machines is its administrator's choice. */
+START_TEST(a_connection_from_this_machine_alone_is_not_paced)
+{
+    static const struct {
+        const char *host;
+        bool plain;
+    } hosts[] = {{"127.0.0.1", true}, {"0.0.0.0", false}};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        net_address a = {.port = 0};
+        snprintf(a.host, sizeof a.host, "%s", hosts[i].host);
+        diag d = {0};
+        char own[16] = "", peer[NET_HOST_MAX], got[16] = "";
+        socklen_t own_n = sizeof own, got_n = sizeof got;
+        int listener = net_listen(&a, &d), client = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert(listener >= 0 && client >= 0);
+        ck_assert_int_eq(getsockopt(client, IPPROTO_TCP, TCP_CONGESTION, own, &own_n), 0);
+        struct sockaddr_in to = {
+            .sin_family = AF_INET, .sin_port = htons((uint16_t)a.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        ck_assert_int_eq(connect(client, (struct sockaddr *)&to, sizeof to), 0);
+        int fd = net_accept(listener, peer);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, got, &got_n), 0);
+        ck_assert_str_eq(got, hosts[i].plain ? "reno" : own);
+        close(fd);
+        close(client);
+        close(listener);
+    }
 }
 END_TEST
 
@@ -177,5 +212,6 @@ START_TEST(letters_of_many_senders_arrive_whole_and_in_order)
 END_TEST
 
 UNIT_MAIN("server/process", options_are_read_in_every_spelling, addresses_are_read_and_malformed_ones_refused,
-          a_taken_port_is_named, settings_have_defaults_types_and_names,
+          a_taken_port_is_named, a_connection_from_this_machine_alone_is_not_paced,
+          settings_have_defaults_types_and_names,
           letters_of_many_senders_arrive_whole_and_in_order)
