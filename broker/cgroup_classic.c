@@ -456,7 +456,8 @@ kafka_error cgroup_classic_heartbeat(group *g, str member_id, str instance, int3
     if (error != KAFKA_NONE) return error;
     cgroup_keep_alive(m);
     bool free_now = m->state == CMEMBER_UNRELEASED && cgroup_all_released(m);
-    if (m->epoch >= g->consumer->target_epoch && m->state != CMEMBER_UNREVOKED && !free_now) return KAFKA_NONE;
+    /* Where all members are classic it is a JoinGroup that brings the target up to the epoch. */
+    if (m->epoch >= g->consumer->epoch && m->state != CMEMBER_UNREVOKED && !free_now) return KAFKA_NONE;
     cgroup_await_member(m, false); /* its JoinGroup */
     return KAFKA_REBALANCE_IN_PROGRESS;
 }
