@@ -23,7 +23,7 @@ static bool whole_batches(segment *s, uint64_t at, uint64_t limit, uint64_t max,
     *end = at;
     uint64_t want = limit - at < max ? limit : at + max;
     if (!segment_index_floor(&s->offsets, INDEX_BY_POSITION, (int64_t)want, &e, &found, d)) return false;
-    if (found && (uint64_t)e.value > at) {
+    if (found && e.value > (int64_t)at) { /* a damaged index may hold anything, also less than 0 */
         *end = (uint64_t)e.value;
         *next_offset = s->base + e.key; /* the last offset of the batch that begins there: no lower than its base */
         if (*end == want) return true;

@@ -281,6 +281,28 @@ START_TEST(a_broken_header_answers_corrupt_message)
 }
 END_TEST
 
+/* An extent of 2^64 bytes came of it. */
+START_TEST(an_index_with_an_impossible_position_is_not_followed)
+{
+    bed b = bed_new();
+    b.config.index_interval_bytes = 1;
+    plog_set_config(b.log, &b.config);
+    bed_send_many(&b, 100); /* several segments: the indexes of all but the last are believed */
+    bed_restart(&b, true);
+    ck_assert(fs_sim_corrupt(b.sim, "/topics/t-0/00000000000000000000.index", 4, 0x80));
+    bed_restart(&b, true);
+    for (uint64_t max = 1; max < 4000; max += 50) {
+        plog_fetched f;
+        plog_fetch(b.log, 0, max, true, PLOG_READ_UNCOMMITTED, &f);
+        ck_assert_int_eq(f.error, KAFKA_NONE);
+        for (int i = 0; i < f.extent_count; i++) ck_assert_uint_le(f.extents[i].n, (uint64_t)plog_bytes(b.log));
+        plog_fetched_free(&f);
+    }
+    ck_assert_int_eq(bed_read_through(&b, 0, PLOG_READ_UNCOMMITTED, 1000), plog_end(b.log));
+    bed_free(&b);
+}
+END_TEST
+
 START_TEST(a_failed_sync_ends_the_service_of_the_log_alone)
 {
     bed b = bed_new();
@@ -388,6 +410,6 @@ UNIT_MAIN("broker/plog", what_is_appended_is_read_across_segments, fetches_are_w
           a_restart_finds_everything, a_clean_restart_neither_scans_nor_writes, times_are_found, epochs_are_kept,
           retention_removes_whole_segments_and_readers_go_on, deleted_records_stay_deleted,
           a_deleted_log_leaves_nothing_behind, corruption_below_the_recovery_point_is_reported_and_left_alone,
-          a_broken_header_answers_corrupt_message, a_failed_sync_ends_the_service_of_the_log_alone,
-          a_full_disk_refuses_appends_until_there_is_room, the_listener_hears_of_appends,
-          a_sync_is_due_by_age_and_by_size, any_call_may_fail)
+          a_broken_header_answers_corrupt_message, an_index_with_an_impossible_position_is_not_followed,
+          a_failed_sync_ends_the_service_of_the_log_alone, a_full_disk_refuses_appends_until_there_is_room,
+          the_listener_hears_of_appends, a_sync_is_due_by_age_and_by_size, any_call_may_fail)
