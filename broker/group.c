@@ -57,7 +57,9 @@ static void member_update(member *m, const join_args *args)
     arena *a = arena_new();
     m->client_id = arena_str(a, args->client_id);
     m->client_host = arena_str(a, args->client_host);
-    m->instance = args->instance.p ? arena_str(a, args->instance) : WIRE_NULL;
+    /* Static or not is for life: whoever became the other would leave its name in the table when it goes. */
+    str instance = m->a ? m->instance : args->instance;
+    m->instance = instance.p ? arena_str(a, instance) : WIRE_NULL;
     m->session_ms = args->session_ms;
     m->rebalance_ms = args->rebalance_ms;
     m->protocols_len = args->protocols_len;

@@ -428,6 +428,23 @@ START_TEST(a_static_member_comes_back_without_a_round_and_fences_its_old_self)
 }
 END_TEST
 
+START_TEST(a_static_member_stays_one_when_it_does_not_say_so_again)
+{
+    up("0");
+    joined j = join(0, 5, "", "one", "sub"), again = join(0, 5, j.member, NULL, "other");
+    ck_assert_int_eq(again.error, 0);
+    ck_assert_int_eq(again.generation, 2);
+    ck_assert_int_eq(leave(0, 5, j.member, NULL), 0);
+    /* Its name went with it. */
+    ck_assert_int_eq(heartbeat(0, 4, 2, j.member, "one"), KAFKA_UNKNOWN_MEMBER_ID);
+    again = join(1, 5, "", "one", "sub");
+    ck_assert_int_eq(again.error, 0);
+    ck_assert_int_eq(again.generation, 4);
+    ck_assert_int_eq(again.members, 1);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(joins_that_make_no_sense_get_their_codes)
 {
     up("0");
@@ -605,7 +622,8 @@ END_TEST
 UNIT_MAIN("broker/group", two_members_share_a_generation_and_its_assignment, join_works_in_every_version,
           the_first_round_waits_for_company, a_silent_member_is_dropped_and_the_rest_is_told,
           a_member_that_does_not_join_again_is_left_behind, leaving_starts_a_round_and_the_last_leaves_an_empty_group,
-          a_static_member_comes_back_without_a_round_and_fences_its_old_self, joins_that_make_no_sense_get_their_codes,
+          a_static_member_comes_back_without_a_round_and_fences_its_old_self,
+          a_static_member_stays_one_when_it_does_not_say_so_again, joins_that_make_no_sense_get_their_codes,
           offsets_are_committed_and_fetched_in_every_version, commits_follow_members_and_generations,
           groups_and_offsets_survive_stops_of_every_kind, a_parked_join_dies_with_its_connection,
           offsets_of_an_empty_group_expire_and_a_deleted_topics_go_at_once,
