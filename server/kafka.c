@@ -140,7 +140,7 @@ static void on_prepare(uv_prepare_t *prepare)
     uv_timer_start(&k->deadline, on_deadline, in_ms > 0 ? (uint64_t)in_ms : 0, 0);
 }
 
-void kafka_sweep(uv_timer_t *timer)
+static void on_sweep(uv_timer_t *timer)
 {
     kafka *k = container_of(timer, kafka, sweep);
     kafka_conn_sweep(k, clock_mono_ns() / 1000000);
@@ -154,6 +154,7 @@ static void on_stopping(void *arg)
     kafka_listeners_stop(k);
     uv_close((uv_handle_t *)&k->deadline, NULL);
     uv_close((uv_handle_t *)&k->sweep, NULL);
+    uv_close((uv_handle_t *)&k->pause, NULL);
     uv_close((uv_handle_t *)&k->prepare, NULL);
 }
 
@@ -226,7 +227,8 @@ static bool open_all(kafka *k, const kafka_options *o, diag *d)
     uv_loop_t *uv = &k->loop.uv;
     uv_timer_init(uv, &k->deadline);
     uv_timer_init(uv, &k->sweep);
-    uv_timer_start(&k->sweep, kafka_sweep, KAFKA_SWEEP_MS, KAFKA_SWEEP_MS);
+    uv_timer_init(uv, &k->pause);
+    uv_timer_start(&k->sweep, on_sweep, KAFKA_SWEEP_MS, KAFKA_SWEEP_MS);
     uv_prepare_init(uv, &k->prepare);
     uv_prepare_start(&k->prepare, on_prepare);
     kafka_listeners_start(k);

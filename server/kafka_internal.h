@@ -41,6 +41,7 @@ struct kafka {
     size_t listeners_len;
     uv_timer_t deadline;
     uv_timer_t sweep;
+    uv_timer_t pause; /* of accepting; not the sweep, which may be what ends it */
     uv_prepare_t prepare;
     int64_t deadline_at; /* what the timer is set to; INT64_MAX: nothing */
     mail run;
@@ -98,9 +99,6 @@ void kafka_conn_close(kafka_conn *c);
 
 /* Closes those that were silent longer than connections.max.idle.ms, or do not come to an end with their handshake. */
 void kafka_conn_sweep(kafka *k, int64_t now_ms);
-
-/* The timer's usual work: kafka_conn_sweep, from time to time. */
-void kafka_sweep(uv_timer_t *timer);
 
 /* Lets those read again that had stopped for want of memory, when there is some, or when nobody else is reading on. */
 void kafka_conn_feed(kafka *k);

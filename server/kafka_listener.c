@@ -18,16 +18,15 @@ static void on_accept(uv_poll_t *poll, int status, int events);
 
 static void resume_accept(uv_timer_t *timer)
 {
-    kafka *k = container_of(timer, kafka, sweep);
+    kafka *k = container_of(timer, kafka, pause);
     for (size_t i = 0; i < k->listeners_len; i++) uv_poll_start(&k->listeners[i].poll, UV_READABLE, on_accept);
-    uv_timer_start(&k->sweep, kafka_sweep, KAFKA_SWEEP_MS, KAFKA_SWEEP_MS);
 }
 
 /* The waiting client keeps its socket readable: without a pause this would spin. */
 static void pause_accept(kafka *k)
 {
     for (size_t i = 0; i < k->listeners_len; i++) uv_poll_stop(&k->listeners[i].poll);
-    uv_timer_start(&k->sweep, resume_accept, ACCEPT_PAUSE_MS, 0);
+    uv_timer_start(&k->pause, resume_accept, ACCEPT_PAUSE_MS, 0);
 }
 
 static void on_accept(uv_poll_t *poll, int status, int events)

@@ -56,5 +56,14 @@ def test_who_comes_when_all_connections_are_taken_waits():
         assert weir.wait_for("the answer", lambda: answers(third))
 
 
+def test_who_waits_is_taken_when_an_idle_one_is_closed():
+    with weir.Server(options=["-s", "connections.max.idle.ms=1000"]) as server:
+        alter(server, max_connections="2")
+        first, second = connect(server), connect(server)
+        weir.wait_for("two connections", lambda: answers(first) and answers(second))
+        third = connect(server)
+        assert weir.wait_for("the answer", lambda: answers(third), 15)
+
+
 if __name__ == "__main__":
     weir.main(sys.modules[__name__])
