@@ -189,15 +189,16 @@ static bool is_broker_config(str name)
 
 static bool open_broker(kafka *k, const kafka_options *o, diag *d)
 {
-    broker_config_entry entries[128] = {
-        {STR("listeners"), kafka_listeners_text(k, false, k->a)},
-        {STR("advertised.listeners"), kafka_listeners_text(k, true, k->a)},
-    };
-    broker_options options = {.configs = entries, .configs_len = 2, .node_id = 1, .seed = o->seed};
     str name, value;
+    size_t n = 0;
+    while (config_passed_on(o->config, n, &name, &value)) n++;
+    broker_config_entry *entries = ARENA_ARRAY(k->a, broker_config_entry, n + 3);
+    broker_options options = {.configs = entries, .node_id = 1, .seed = o->seed};
+    entries[options.configs_len++] = (broker_config_entry){STR("listeners"), kafka_listeners_text(k, false, k->a)};
+    entries[options.configs_len++] =
+        (broker_config_entry){STR("advertised.listeners"), kafka_listeners_text(k, true, k->a)};
     for (size_t i = 0; config_passed_on(o->config, i, &name, &value); i++) {
-        if (!is_broker_config(name) || options.configs_len + 1 == ARRAY_LEN(entries)) continue;
-        entries[options.configs_len++] = (broker_config_entry){name, value};
+        if (is_broker_config(name)) entries[options.configs_len++] = (broker_config_entry){name, value};
     }
     /* Last, so that it says what is: --data decides. */
     entries[options.configs_len++] = (broker_config_entry){STR("log.dirs"), o->data_dir};
