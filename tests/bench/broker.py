@@ -6,8 +6,8 @@
 Sections: produce, fetch, both, latency, start; all of them when none is named. The two brokers take turns, and so does who
 goes first; figures are medians with the smallest and the largest beside them. CPU times are those of the broker's process
 (/proc/PID/stat), waiting by spinning included, until it is idle again. The floor is what a bare loop of the same system
-calls takes, measured in each round. Before the floor and before each broker as many pages are written and given back as
-the run will take: on a virtual machine the first touch of a page costs several times what the later ones do.
+calls takes, measured in each round. Before the floor and before each broker twice the pages that the run will take are
+written and given back: on a virtual machine the first touch of a page costs several times what the later ones do.
 Environment: BENCH_RUNS (5), BENCH_MIB (256; of each run), BENCH_SHORT=1 (one run of 64 MiB, a short warm-up), BENCH_DIR
 (where the data goes, default the build folder), BENCH_WARM (60 seconds). Needs Maven and a JVM of 17 or newer.
 """
@@ -234,7 +234,7 @@ class Bench:
         return rounds
 
     def touch_pages(self):
-        self.tools.run("bench_floor", "receive", self.folder, MIB * 5 // 4)
+        self.tools.run("bench_floor", "receive", self.folder, MIB * 2)
 
     def measured(self, server, *args):
         """One run of the client with the broker's CPU seconds per GiB."""
@@ -418,7 +418,8 @@ def main():
         parser.error("no section '%s'; there are %s" % (unknown[0], ", ".join(sections)))
     version = re.search(r"kafka_2.13</artifactId>\s*<version>(.*?)<", open(os.path.join(HERE, "kafka.xml")).read()).group(1)
     head = ("%s; %s; Apache Kafka %s, one KRaft node, 1 GB heap, warmed for %d s; medians of %d (smallest to largest), %d MiB a run of "
-            "1 KiB; %s." % (run.MACHINE, " ".join(os.uname()[0:3:2]), version, WARM_S, RUNS, MIB, time.strftime("%Y-%m-%d")))
+            "1 KiB; load average %.0f before it began; %s."
+            % (run.MACHINE, " ".join(os.uname()[0:3:2]), version, WARM_S, RUNS, MIB, os.getloadavg()[0], time.strftime("%Y-%m-%d")))
     folder = tempfile.mkdtemp(prefix="broker-", dir=os.environ.get("BENCH_DIR", options.programs))
     signal.signal(signal.SIGTERM, lambda *ignored: sys.exit(1))  # the brokers end with us
     bench = Bench(os.path.abspath(options.weir), run.Tools(os.path.abspath(options.programs)), folder)
