@@ -28,10 +28,12 @@ LOGIN = {"0135_sasl_credentials": ["do_test:"],
 LONG = {"0113-0113": r"\b([a-tv-z]_\w+)\(", "0113-changes": r"\b(u_\w+)\("}
 SASL_IS_SET = """*test_conf_get(NULL, "sasl.mechanism") != '\\0'"""
 MODES = {"classic": ([], {}), "idempotent": (["-P"], {}), "consumer": ([], {"TEST_CONSUMER_GROUP_PROTOCOL": "consumer"})}
-# First and last number of each part's tests; long ones stand alone, as does 0086, which measures a tenth of a second.
+# First and last number of each part's tests; long ones stand alone, as do 0086, which measures a tenth of a second, and 0076:
+# it closes a socket that the client goes on using and closes again, by then perhaps the socket or pipe of a test beside it,
+# whose connection then never hears an answer.
 PARTS = ["0000-0010", "0011-0017", "0018-0028", "0029-0032", "0033-0037", "0038-0041", "0042-0044", "0045-0052", "0053-0067",
-         "0068-0080", "0081-0081", "0082-0085", "0086-0086", "0087-0092", "0093-0101", "0102-0103", "0104-0112",
-         "0113-0113", "0113-changes", "0114-0122", "0123-0191"]
+         "0068-0075", "0076-0076", "0077-0080", "0081-0081", "0082-0085", "0086-0086", "0087-0092", "0093-0101", "0102-0103",
+         "0104-0112", "0113-0113", "0113-changes", "0114-0122", "0123-0191"]
 
 
 def folder():
