@@ -321,8 +321,8 @@ static task_status step(task *t)
     int64_t draining = atomic_load_explicit(&t->q->draining, memory_order_acquire);
     if (draining != 0) return step_to_boundary(t, draining);
     if (t->done) return TASK_DONE;
-    if (t->ended) return finish(t);
-    if (still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    if (!t->ended && still_blocked(t)) return diag_is_set(&t->error) ? fail(t) : TASK_BLOCKED;
+    if (t->ended) return finish(t); /* as it may only be since the last held rows have gone */
     int ready = 0, ended = 0;
     bool skipped = false;
     for (int i = 0; i < t->input_count; i++) {
@@ -338,7 +338,7 @@ static task_status step(task *t)
     }
     if (ended == t->input_count) return finish(t);
     if (!flush_if_due(t, ready == 0)) return fail(t);
-    if (ready == 0) return still_blocked(t) ? TASK_BLOCKED : TASK_IDLE;
+    if (ready == 0) return still_blocked(t) ? TASK_BLOCKED : t->ended ? TASK_MORE : TASK_IDLE;
     for (int i = 0; i < t->input_count; i++) {
         input *in = &t->inputs[i];
         if (!in->source || input_ready(in) || input_ended(t, in)) continue;
