@@ -125,7 +125,9 @@ exec_begin host_begin_rows(host *h, const sql_session *session, const plan *root
     /* The first rows, and even the end, may come before this returns: who ends it waits for `begun`. */
     p->hosted = hosted_start(&h->env, &o, &d);
     atomic_store(&p->running, p->hosted);
-    if (!p->hosted) {
+    if (p->hosted) {
+        hosted_wake(p->hosted); /* its reader may have had room again before anybody could wake it */
+    } else {
         end_stream(p, &d);
         host_close_transient(&p->base);
     }

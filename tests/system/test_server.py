@@ -123,6 +123,20 @@ def test_http_is_served_as_clients_write_it():
             assert b"KsqlServerInfo" in done.stdout, (version, done)
 
 
+def test_large_answers_of_push_queries_end():
+    """More than is kept for a slow reader: the query waits for it, and is woken however early it had room again."""
+    with weir.Server() as server:
+        server.sql("CREATE STREAM s (k VARCHAR KEY, v VARCHAR) WITH (kafka_topic='s', value_format='JSON', partitions=1);")
+        for i in range(30):
+            server.sql("INSERT INTO s (k, v) VALUES ('%d', '%s');" % (i, "x" * 40000))
+        c = http.client.HTTPConnection("127.0.0.1", server.http, timeout=20)
+        body = json.dumps({"sql": "SELECT k, v FROM s EMIT CHANGES LIMIT 30;", "properties": {"auto.offset.reset": "earliest"}})
+        for _ in range(100):
+            c.request("POST", "/query-stream", body)
+            assert len(c.getresponse().read().splitlines()) == 31
+        c.close()
+
+
 def test_malformed_requests_get_their_status_and_harm_nobody():
     with weir.Server(options=["--set", "http.max.body.bytes=1000", "--set", "http.request.timeout.ms=1000"]) as server:
         big = b"POST /ksql HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100000
