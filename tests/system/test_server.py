@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The process: start and stop, exit codes, HTTP as any client may send it, hostile bytes and many connections."""
+import http.client
 import json
 import os
 import resource
