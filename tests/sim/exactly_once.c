@@ -130,6 +130,8 @@ static int run_sites(chain_options o, uint64_t first, uint64_t count, int jobs)
         o.ignore_site = sites[i];
         totals t = run_seeds(o, first, count, jobs, true);
         const char *why = excuse(sites[i]);
+        /* Some matter in one of a thousand runs only. */
+        if (!t.bad && !why) t = run_seeds(o, first + count, count * 5, jobs, true);
         printf("%-36s %s", sites[i], t.bad ? "noticed" : why ? "not noticed, excused" : "NOT NOTICED");
         if (t.bad) printf(" by seed %llu", (unsigned long long)t.first_bad);
         printf("\n");
