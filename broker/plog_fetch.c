@@ -74,6 +74,15 @@ static bool add_extent(segment *s, int64_t offset, int64_t limit_offset, uint64_
     }
     int64_t next = out->next_offset;
     if (!whole_batches(s, at, limit, max_bytes - out->bytes, one && out->bytes == 0, &end, &next, d)) return false;
+    if (next > out->high_watermark) {
+        /* An append has published the size and not yet the end: who got it would ask for an offset beyond the end. */
+        if (!segment_locate(s, out->high_watermark, size, &limit, &h, &found, d)) return false;
+        if (!found) limit = size;
+        if (limit <= at) return true;
+        next = out->next_offset;
+        if (!whole_batches(s, at, limit, max_bytes - out->bytes, one && out->bytes == 0, &end, &next, d)) return false;
+        if (next > out->high_watermark) next = out->high_watermark; /* the index told of what begins at the limit */
+    }
     if (end == at) return true;
     file *f;
     if (!segment_file_pin(s->log, false, &f, d)) return false;
