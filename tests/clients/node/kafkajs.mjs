@@ -6,7 +6,7 @@ const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs
 const client = bootstrap => new Kafka({ clientId: 'cases', brokers: [bootstrap], logLevel: logLevel.NOTHING })
 
 async function withAdmin (bootstrap, body) {
-  const admin = client(bootstrap).admin()
+  const admin = client(bootstrap).admin({ retry: { initialRetryTime: 50 } })
   await admin.connect()
   try {
     return await body(admin)
@@ -31,7 +31,7 @@ async function send (bootstrap, topic, messages, options = {}) {
 
 // A consumer of a group that keeps what it reads; its end is the caller's.
 async function reader (bootstrap, groupId, topic, options = {}) {
-  const consumer = client(bootstrap).consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 300, rebalanceTimeout: 6000, ...options.consumer })
+  const consumer = client(bootstrap).consumer({ groupId, sessionTimeout: 6000, heartbeatInterval: 300, rebalanceTimeout: 6000, maxWaitTimeInMs: 200, ...options.consumer })
   const seen = []
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })

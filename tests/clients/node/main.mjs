@@ -1,10 +1,12 @@
-// Runs the tests of a module: prints "ok    NAME" or "FAIL  NAME: reason" for each function that it exports.
+// main.mjs MODULE BOOTSTRAP [TEST ...]: runs the tests of a module (all of them, or those named): prints "ok    NAME" or
+// "FAIL  NAME: reason" for each function that it exports.
 import { pathToFileURL } from 'node:url'
 
-const [module, bootstrap] = process.argv.slice(2)
+const [module, bootstrap, ...wanted] = process.argv.slice(2)
 let failed = 0
 const tests = await import(pathToFileURL(module))
-for (const [name, test] of Object.entries(tests)) {
+for (const name of wanted.length ? wanted : Object.keys(tests)) {
+  const test = tests[name]
   let timer
   const limit = new Promise((resolve, reject) => { timer = setTimeout(() => reject(new Error('took longer than a minute')), 60000) })
   try {

@@ -1,4 +1,4 @@
-"""Java's kafka-clients, the newest 4.x and 3.0.2: our own programs of tests/clients/java, one JVM a shard."""
+"""Java's kafka-clients, the newest 4.x and 3.0.0: our own programs of tests/clients/java, one JVM a shard."""
 import glob
 import os
 
