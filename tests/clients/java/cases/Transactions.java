@@ -126,7 +126,9 @@ public class Transactions {
             producer.initTransactions();
             for (int i = 0; i < 150; i++) {
                 producer.beginTransaction();
-                producer.send(new ProducerRecord<>(topic, i % 3, "k", "v" + i));
+                // The client looks whether batches are left before it takes up the request that ends the transaction: a record
+                // sent in between by a thread that ends it at once is overtaken by the end, and that is refused.
+                producer.send(new ProducerRecord<>(topic, i % 3, "k", "v" + i)).get();
                 if (i % 10 == 9) producer.abortTransaction();
                 else producer.commitTransaction();
             }
