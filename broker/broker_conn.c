@@ -231,6 +231,11 @@ bool broker_conn_request(broker_conn *c, uint8_t *frame, size_t n, broker_time n
 {
     broker *b = c->b;
     broker_enter(b, now);
+    /*
+     * What was due before the request came is done before it: a member that timed out is gone when its group is
+     * asked for.
+     */
+    if (delay_next(&b->timers) <= b->now.mono_ms) delay_run(&b->timers, b->now.mono_ms);
     if (c->must_close) return false;
     request *q = calloc(1, sizeof *q);
     check(q);

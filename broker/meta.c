@@ -147,7 +147,10 @@ static void put_cluster(buf *out, const char *id)
     frame_end(out, at);
 }
 
-/* Appends and syncs; a write that failed half way is cut off again, so that the next one does not follow garbage. */
+/*
+ * Appends and syncs. A write that failed half way is cut off again, for good before the next one: should power fail
+ * during that, a longer one's rest after it would look like damage.
+ */
 static bool append(broker *b, buf *out, diag *d)
 {
     meta_log *m = b->meta_log;
@@ -156,7 +159,7 @@ static bool append(broker *b, buf *out, diag *d)
         diag_set(d, DIAG_IO, "the metadata log failed before; restart after the disk is repaired");
     } else if (!file_write(m->f, m->end, out->data, out->len, d)) {
         diag ignored = {0};
-        m->failed = !file_truncate(m->f, m->end, &ignored);
+        m->failed = !file_truncate(m->f, m->end, &ignored) || !file_sync(m->f, FILE_SYNC_ALL, &ignored);
     } else if (!file_sync(m->f, FILE_SYNC_DATA, d)) {
         m->failed = true;
     } else {
@@ -449,28 +452,33 @@ static bool load_record(broker *b, reader *r, bool *clean)
     }
 }
 
-static bool all_zero(const uint8_t *p, size_t n)
+/* The size of the record whose whole frame begins there; 0: none does. */
+static uint32_t frame_at(const uint8_t *p, size_t left)
+{
+    uint32_t size = left >= META_FRAME ? load_be32(p) : 0;
+    if (size == 0 || size > META_RECORD_MAX || size > left - META_FRAME) return 0;
+    return hash_crc32c(p + META_FRAME, size) == load_be32(p + 4) ? size : 0;
+}
+
+static bool holds_frame(const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (p[i]) return false;
-    return true;
+        if (frame_at(p + i, n - i)) return true;
+    return false;
 }
 
 /*
- * Applies frame after frame. Only one record is ever unsynced, so what is wrong at the very end is a torn write (a
- * short frame, a bad CRC in the last one, zeros of a file that grew before its bytes came); anywhere else it is damage.
+ * Applies frame after frame. Only one record is ever unsynced, so what is wrong with nothing whole behind it is a torn
+ * write, of which any part may be missing, its beginning too; anywhere else it is damage.
  */
 static bool load_frames(broker *b, const uint8_t *p, size_t n, size_t *good, bool *clean, diag *d)
 {
     size_t at = 0;
     while (at < n) {
         size_t left = n - at;
-        uint32_t size = left >= META_FRAME ? load_be32(p + at) : 0;
-        bool fits = left >= META_FRAME && size > 0 && size <= META_RECORD_MAX && size <= left - META_FRAME;
-        if (!fits || hash_crc32c(p + at + META_FRAME, size) != load_be32(p + at + 4)) {
-            bool torn = fits ? size == left - META_FRAME
-                             : left < META_FRAME || (size > 0 && size <= META_RECORD_MAX) || all_zero(p + at, left);
-            if (!torn) {
+        uint32_t size = frame_at(p + at, left);
+        if (size == 0) {
+            if (holds_frame(p + at + 1, left - 1)) {
                 return diag_set(d, DIAG_CORRUPT, "the metadata log %s is damaged at byte %zu", b->meta_log->path, at);
             }
             log_warn("broker", "cut a torn record of %zu bytes off %s", left, b->meta_log->path);

@@ -117,7 +117,7 @@ def set_up(context, part, subtest):
         # A JVM that has just begun has to ask for its assignment before the other member gave up its part and is back,
         # else a round is over before the test looks. Kafka's answers linger for 5 ms (group.coordinator.append.linger.ms).
         client["metadata.broker.list"] = late(server.kafka)
-        server.options += ["--set", "advertised.listeners=PLAINTEXT://" + client["metadata.broker.list"]]
+        server.options += ["--set", "kafka.advertised.listeners=" + client["metadata.broker.list"]]
     return server, client, {}
 
 

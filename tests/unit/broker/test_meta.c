@@ -109,6 +109,34 @@ START_TEST(a_torn_end_is_cut_and_damage_before_it_stops_the_start)
 }
 END_TEST
 
+/* A write is torn anywhere: also its first bytes may be those that never came. */
+START_TEST(a_record_whose_beginning_is_missing_is_torn)
+{
+    bench_open(&t);
+    bench_create_topic(&t, "first", 1);
+    diag d = {0};
+    file *f;
+    uint64_t before, after;
+    ck_assert(fs_open(fs_sim_fs(t.sim), "/data/broker/metadata.log", 0, &f, &d));
+    ck_assert(file_size(f, &before, &d));
+    bench_create_topic(&t, "second", 1);
+    ck_assert(file_size(f, &after, &d));
+    ck_assert(file_write(f, before, (uint8_t[12]){0}, 12, &d));
+    file_close(f);
+    fs_sim *torn = fs_sim_process_kill(t.sim);
+    broker *b = reopen(torn, &d);
+    ck_assert_msg(b != NULL, "%s", d.text);
+    arena *a = arena_new();
+    broker_topic_info info;
+    ck_assert(broker_topic_describe(b, STR("first"), a, &info));
+    ck_assert(!broker_topic_describe(b, STR("second"), a, &info));
+    arena_free(a);
+    broker_close(b);
+    fs_sim_free(torn);
+    bench_close(&t);
+}
+END_TEST
+
 START_TEST(a_full_disk_refuses_a_topic_and_nothing_else)
 {
     bench_open(&t);
@@ -296,7 +324,8 @@ START_TEST(random_requests_of_every_api_never_hurt)
 END_TEST
 
 UNIT_MAIN("broker/meta", topics_and_ids_survive_every_power_loss, a_topic_is_lost_when_its_sync_is_left_out,
-          a_torn_end_is_cut_and_damage_before_it_stops_the_start, a_full_disk_refuses_a_topic_and_nothing_else,
-          a_long_log_is_written_anew, broker_configs_give_topics_their_defaults,
-          the_place_of_a_group_is_that_of_javas_hash, timers_fire_in_order_and_can_be_moved_and_cancelled,
-          lengths_that_lie_fail_without_cost, random_requests_of_every_api_never_hurt)
+          a_torn_end_is_cut_and_damage_before_it_stops_the_start, a_record_whose_beginning_is_missing_is_torn,
+          a_full_disk_refuses_a_topic_and_nothing_else, a_long_log_is_written_anew,
+          broker_configs_give_topics_their_defaults, the_place_of_a_group_is_that_of_javas_hash,
+          timers_fire_in_order_and_can_be_moved_and_cancelled, lengths_that_lie_fail_without_cost,
+          random_requests_of_every_api_never_hurt)
