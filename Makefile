@@ -106,7 +106,7 @@ TEST_SUPPORT := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/*.c))
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 
 define unit_rules
-$(O)/unit/$(1)/%: $(O)/obj/tests/unit/$(1)/%.o $(O)/obj/tests/unit/unit.o $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/$(1)/*.c)) $(call archives,$(1))
+$(O)/unit/$(1)/%: $(O)/obj/tests/unit/$(1)/%.o $(O)/obj/tests/unit/unit.o $(TEST_SUPPORT) $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/$(1)/*.c)) $(call archives,$(1))
 	$(Q)mkdir -p $$(@D); $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $$@ $$^ $(CHECK_LIBS) $(PKG_LIBS)
 .PHONY: unit-$(1)
 unit-$(1): $(filter $(O)/unit/$(1)/%,$(UNIT_PROGRAMS))
@@ -166,12 +166,13 @@ asan tsan ubsan: ## run the unit and the system tests under a sanitizer
 # ---- simulation: whole chains of queries on machines that die ---------------------------------------------------
 
 SIM_SEEDS ?= 1000
-SIM_OBJECTS := $(O)/obj/tests/sim/exactly_once.o $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/server/chain*.c))
+SEEDS := $(O)/obj/tests/sim/seeds.o $(O)/obj/tests/support/sim.o
+SIM_OBJECTS := $(O)/obj/tests/sim/exactly_once.o $(SEEDS) $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/server/chain*.c))
 
 $(O)/sim/exactly_once: $(SIM_OBJECTS) $(call archives,server)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
-BROKER_SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/broker*.c)) $(O)/obj/tests/fuzz/kafka_requests.o
+BROKER_SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/broker*.c)) $(SEEDS) $(O)/obj/tests/fuzz/kafka_requests.o
 
 $(O)/sim/broker: $(BROKER_SIM_OBJECTS) $(call archives,broker)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)

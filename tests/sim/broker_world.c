@@ -159,12 +159,7 @@ static bool open_broker(world *w, diag *d)
 static void replace_disk(world *w, bool power)
 {
     fs_sim *next = power ? fs_sim_power_loss(w->disk, rng_u64(&w->r)) : fs_sim_process_kill(w->disk);
-    for (size_t i = 0; i < fs_sim_site_count(w->disk); i++) {
-        const char *site = fs_sim_site(w->disk, i);
-        int k = 0;
-        while (k < w->result->site_count && strcmp(w->result->sites[k], site) != 0) k++;
-        if (k == w->result->site_count && k < BROKER_SIM_SITES) w->result->sites[w->result->site_count++] = site;
-    }
+    sim_note_sites(w->result, w->disk);
     fs_sim *old = w->disk;
     w->disk = next;
     broker_close(w->b);
@@ -298,11 +293,11 @@ static bool make_topics(world *w)
     return true;
 }
 
-void broker_sim_run(const broker_sim_options *options, broker_sim_result *result)
+void broker_sim_run(const sim_options *options, sim_result *result)
 {
     static world w;
     w = (world){.o = *options, .result = result, .now = {1700000000000, 1000}};
-    *result = (broker_sim_result){0};
+    *result = (sim_result){0};
     log_set_level((log_level)(LOG_ERROR + 1));
     rng_seed(&w.r, options->seed);
     w.disk = fs_sim_new(options->seed);

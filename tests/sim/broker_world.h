@@ -9,33 +9,14 @@
 #ifndef TESTS_SIM_BROKER_WORLD_H
 #define TESTS_SIM_BROKER_WORLD_H
 
-#include "base/file_sim.h"
 #include "base/rng.h"
 #include "broker/broker.h"
 #include "broker/kafka_error.h"
 #include "broker/wire.h"
-
-/* What a run is asked for. */
-typedef struct broker_sim_options {
-    uint64_t seed;
-    int lives;
-    bool errors; /* single calls of the disk fail, and the process lives on */
-    const char *ignore_site; /* the syncs of this place do nothing; NULL: all do */
-} broker_sim_options;
-
-enum { BROKER_SIM_SITES = 128 };
-
-/* What came of it. Shared with another process: no pointers but to constants. */
-typedef struct broker_sim_result {
-    bool ok;
-    char why[400];
-    uint64_t records, acknowledged, transactions, commits, failures, lives;
-    int site_count;
-    const char *sites[BROKER_SIM_SITES];
-} broker_sim_result;
+#include "tests/support/sim.h"
 
 /* Runs one seed. */
-void broker_sim_run(const broker_sim_options *options, broker_sim_result *result);
+void broker_sim_run(const sim_options *options, sim_result *result);
 
 /* ---- the world, for broker_world.c, broker_clients.c and broker_check.c ----------------------------------------- */
 
@@ -92,8 +73,8 @@ typedef struct setting {
 } setting;
 
 typedef struct world {
-    broker_sim_options o;
-    broker_sim_result *result;
+    sim_options o;
+    sim_result *result;
     fs_sim *disk;
     broker *b;
     broker_hooks hooks;

@@ -203,12 +203,7 @@ static void die(chain *c, bool power)
     fs_sim *after = power ? fs_sim_power_loss(c->sim, rng_u64(&c->r)) : fs_sim_process_kill(c->sim);
     c->killed = !power;
     shut(c);
-    for (size_t i = 0; i < fs_sim_site_count(c->sim); i++) {
-        const char *site = fs_sim_site(c->sim, i);
-        int k = 0;
-        while (k < c->out->site_count && strcmp(c->out->sites[k], site) != 0) k++;
-        if (k == c->out->site_count && k < CHAIN_SITES) c->out->sites[c->out->site_count++] = site;
-    }
+    sim_note_sites(c->out, c->sim);
     vfs_forget(disk(c));
     fs_sim_free(c->sim);
     c->sim = after;
@@ -396,9 +391,9 @@ static void live_to_the_end(chain *c)
     if (!c->out->why[0] && chain_check_input(c)) chain_check_results(c);
 }
 
-void chain_run(const chain_options *options, chain_result *out)
+void chain_run(const sim_options *options, sim_result *out)
 {
-    *out = (chain_result){0};
+    *out = (sim_result){0};
     log_set_level((log_level)(LOG_ERROR + 1)); /* every call that fails, and every tail that is cut, would be told */
     chain *c = calloc(1, sizeof *c);
     check(c != NULL);

@@ -14,32 +14,9 @@
 #ifndef TESTS_SUPPORT_SERVER_CHAIN_H
 #define TESTS_SUPPORT_SERVER_CHAIN_H
 
-#include "base/file_sim.h"
-
-enum { CHAIN_SITES = 128 };
-
-/* How to run. */
-typedef struct chain_options {
-    uint64_t seed;
-    int lives; /* how often it dies before the last life */
-    const char *ignore_site; /* syncs of this place do nothing; NULL: all work */
-    bool errors; /* single calls fail besides (EIO, ENOSPC, short writes) and the process lives on */
-} chain_options;
-
-/* What came of it. */
-typedef struct chain_result {
-    bool ok;
-    char why[512]; /* when it is not */
-    const char *sites[CHAIN_SITES]; /* places that synced something, or a folder */
-    int site_count;
-    uint64_t records; /* in the source topic at the end */
-    uint64_t acknowledged; /* of them */
-    uint64_t commits; /* generations that were decided */
-    uint64_t failures; /* errors that were injected and met */
-    uint64_t restarts; /* of queries after an error */
-} chain_result;
+#include "tests/support/sim.h"
 
 /* Runs one seed. */
-void chain_run(const chain_options *options, chain_result *out);
+void chain_run(const sim_options *options, sim_result *out);
 
 #endif

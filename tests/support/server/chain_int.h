@@ -44,8 +44,8 @@ typedef struct chain_record {
 } chain_record;
 
 typedef struct chain {
-    chain_options o;
-    chain_result *out;
+    sim_options o;
+    sim_result *out;
     rng r;
     fs_sim *sim;
     broker *b;

@@ -5,8 +5,8 @@
 
 static void run(uint64_t seed, bool errors)
 {
-    chain_options o = {.seed = seed, .lives = 3, .errors = errors};
-    chain_result r;
+    sim_options o = {.seed = seed, .lives = 3, .errors = errors};
+    sim_result r;
     chain_run(&o, &r);
     ck_assert_msg(r.ok, "seed %llu%s: %s", (unsigned long long)seed, errors ? " with errors" : "", r.why);
     ck_assert_uint_gt(r.records, 0);
