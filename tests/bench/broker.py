@@ -5,7 +5,7 @@
 
 Sections: produce, fetch, both, latency, start; all of them when none is named. The two brokers take turns, and so does who
 goes first; figures are medians with the smallest and the largest beside them. CPU times are those of the broker's process
-(/proc/PID/stat), waiting by spinning included, until it is idle again. The floor is what a bare loop of the same system
+(its CPU clock), waiting by spinning included, until it is idle again. The floor is what a bare loop of the same system
 calls takes, measured in each round. Before the floor and before each broker twice the pages that the run will take are
 written and given back: on a virtual machine the first touch of a page costs several times what the later ones do.
 Environment: BENCH_RUNS (5), BENCH_MIB (256; of each run), BENCH_SHORT=1 (one run of 64 MiB, a short warm-up), BENCH_DIR
@@ -77,6 +77,10 @@ class Broker(run.Server):
                 raise RuntimeError("%s did not start; see %s.log" % (self.name, self.data))
             time.sleep(0.002)
 
+    def cpu(self):
+        """Seconds, finer than the ticks of /proc: the CPU clock of the process (clock_getcpuclockid)."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)
+
     def settled_cpu(self):
         """A JVM has always something to do: below 4 % of a core it counts as idle, after 6 s in any case."""
         before = self.cpu()
@@ -87,10 +91,6 @@ class Broker(run.Server):
                 break
             before = now
         return now
-
-    def exact_cpu_ms(self):
-        """The same as cpu(), finer than its ticks: the CPU clock of the process (clock_getcpuclockid)."""
-        return time.clock_gettime(~self.process.pid << 3 | 2) * 1000
 
     def peak(self):
         with open("/proc/%d/status" % self.process.pid) as f:
@@ -361,7 +361,7 @@ class Bench:
             start = time.perf_counter()
             server.start()
             server.wait_ready()
-            return (time.perf_counter() - start) * 1000, server.exact_cpu_ms()
+            return (time.perf_counter() - start) * 1000, server.cpu() * 1000
 
         def row(what, form, results):
             ours, theirs = results["Weir"], results["Kafka"]
