@@ -154,6 +154,11 @@ crash-broker: $(BUILD)/weir ## kill the server 100 times under Kafka clients of 
 	$(Q)WEIR=$(abspath $(BUILD)/weir) /usr/bin/python3 tests/crash/broker.py --rounds $(ROUNDS)
 ROUNDS ?= 100
 
+.PHONY: crash-workload
+crash-workload: $(BUILD)/weir ## clients of every kind, kills and pauses for SECONDS (3600), every promise checked (PYTHONS="p q")
+	$(Q)WEIR=$(abspath $(BUILD)/weir) nice /usr/bin/python3 tests/crash/workload.py --seconds $(SECONDS) $(PYTHONS:%=--python %)
+SECONDS ?= 3600
+
 # The first finding ends the program, and with it the test that found it.
 SANITIZERS := TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/support/sanitizers/tsan.supp \
               ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1

@@ -67,12 +67,16 @@ class Server:
     def bootstrap(self):
         return "127.0.0.1:%d" % self.kafka
 
-    def start(self):
+    def start(self, seconds=10.0):
+        """Starts it and waits until it answers."""
+        self.spawn()
+        wait_for("the server", self.answers, seconds)
+
+    def spawn(self):
         self.output = open(self.log_path, "ab")
         self.process = subprocess.Popen([WEIR, "serve", "--data", self.data, "--http", self.http_list or "127.0.0.1:%d" % self.http,
                                          "--kafka", self.kafka_list or self.bootstrap] + self.options,
                                         stdout=self.output, stderr=self.output)
-        wait_for("the server", self.answers)
 
     def answers(self):
         if self.process.poll() is not None:
