@@ -10,7 +10,8 @@ typedef struct push {
     transient base; /* first */
     io_subscriber subscriber;
     hosted *hosted;
-    _Atomic(hosted *) running; /* set once the query runs, for wakes */
+    pthread_mutex_t waking; /* held while the query is woken, so that it does not go meanwhile */
+    hosted *running; /* set while it may be woken; guarded by waking */
     const schema *shown; /* the columns of the SELECT, in its order */
     const int *result_keys; /* which of them repeat a key column */
     int key_count;
@@ -65,17 +66,28 @@ static void push_failed(void *arg, hosted *h)
 
 static void wake_push(transient *t)
 {
-    hosted *h = atomic_load(&container_of(t, push, base)->running);
-    if (h) hosted_wake(h);
+    push *p = container_of(t, push, base);
+    pthread_mutex_lock(&p->waking);
+    if (p->running) hosted_wake(p->running);
+    pthread_mutex_unlock(&p->waking);
+}
+
+static void set_running(push *p, hosted *h)
+{
+    pthread_mutex_lock(&p->waking);
+    p->running = h;
+    pthread_mutex_unlock(&p->waking);
 }
 
 static void end_push(transient *t)
 {
     push *p = container_of(t, push, base);
     while (!atomic_load(&p->begun)) sched_yield();
-    atomic_store(&p->running, NULL);
+    set_running(p, NULL);
     hosted_stop(p->hosted);
     if (!atomic_exchange(&p->ended, true)) exec_stream_end(p->base.stream, EXEC_END_DONE, 0, NULL);
+    /* The stream has ended, so nobody wakes it any more. */
+    pthread_mutex_destroy(&p->waking);
     arena_free(p->base.mem);
 }
 
@@ -108,6 +120,7 @@ exec_begin host_begin_rows(host *h, const sql_session *session, const plan *root
     push *p = ARENA_NEW(mem, push);
     p->base = (transient){
         .id = id, .statement = arena_str(mem, statement), .stream = s, .mem = mem, .end = end_push, .wake = wake_push};
+    pthread_mutex_init(&p->waking, NULL);
     p->subscriber = (io_subscriber){push_rows, push_ended};
     p->shown = shown_schema(mem, result, result_keys);
     p->result_keys = result_keys;
@@ -124,7 +137,7 @@ exec_begin host_begin_rows(host *h, const sql_session *session, const plan *root
     diag d = {0};
     /* The first rows, and even the end, may come before this returns: who ends it waits for `begun`. */
     p->hosted = hosted_start(&h->env, &o, &d);
-    atomic_store(&p->running, p->hosted);
+    set_running(p, p->hosted);
     if (p->hosted) {
         hosted_wake(p->hosted); /* its reader may have had room again before anybody could wake it */
     } else {

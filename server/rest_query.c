@@ -334,7 +334,24 @@ static const char *content_type(const exec_stream *s)
     return rest_media_name(s->form == FORM_JSON ? REST_MEDIA_JSON : REST_MEDIA_KSQL);
 }
 
-static void cancel(exec_stream *s);
+/*
+ * The producer's handle is good until the stream ends, which takes the lock: whoever uses it holds the lock all the
+ * while.
+ */
+static void cancel(exec_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->gone = true;
+    if (s->handle) s->a->executor->class->cancel(s->a->executor, s->handle);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void resume(exec_stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->handle) s->a->executor->class->resume(s->a->executor, s->handle);
+    pthread_mutex_unlock(&s->lock);
+}
 
 /* Counts a push query; one too many is ended with an error. */
 static bool admit(exec_stream *s, exec_stream_kind kind)
@@ -362,9 +379,8 @@ static void deliver(exec_stream *s)
     pthread_mutex_lock(&s->lock);
     buf out = s->out;
     s->out = (buf){0};
-    bool opened = s->opened, ended = s->ended, resume = s->blocked;
+    bool opened = s->opened, ended = s->ended, blocked = s->blocked;
     exec_stream_kind kind = s->kind;
-    void *handle = s->handle;
     s->blocked = false;
     pthread_mutex_unlock(&s->lock);
 
@@ -384,8 +400,8 @@ static void deliver(exec_stream *s)
             http_set_user(x, NULL);
             http_reply_end(x);
             let_go(s);
-        } else if (resume && handle) {
-            s->a->executor->class->resume(s->a->executor, handle);
+        } else if (blocked) {
+            resume(s);
         }
     }
     buf_free(&out);
@@ -402,15 +418,6 @@ static void on_deliver(mail *m)
 }
 
 /* Tells the producer that nobody reads any more. */
-static void cancel(exec_stream *s)
-{
-    pthread_mutex_lock(&s->lock);
-    s->gone = true;
-    void *handle = s->handle;
-    pthread_mutex_unlock(&s->lock);
-    if (handle) s->a->executor->class->cancel(s->a->executor, handle);
-}
-
 static void stream_closed(rest_pending *p)
 {
     exec_stream *s = (exec_stream *)p;
@@ -569,11 +576,10 @@ void rest_close_query(rest *a, http_exchange *x, const http_request *rq, str arg
     for (exec_stream *s = a->streams; s; s = s->next) {
         pthread_mutex_lock(&s->lock);
         bool found = s->opened && !s->ended && str_eqz(id, s->query_id);
-        void *handle = s->handle;
+        /* The query ends, and with it the answer that reads it. */
+        if (found) a->executor->class->cancel(a->executor, s->handle);
         pthread_mutex_unlock(&s->lock);
         if (!found) continue;
-        /* The query ends, and with it the answer that reads it. */
-        a->executor->class->cancel(a->executor, handle);
         http_reply(x, 200, NULL, (str){0});
         arena_free(mem);
         return;
