@@ -472,7 +472,7 @@ class Checker:
                     marks = times.setdefault(p, bytearray())
                     marks.extend(bytes(max(0, offset + n - len(marks))))
                     for i in range(n):
-                        if w.visible[s + i]:
+                        if s + i < len(w.visible) and w.visible[s + i]: # killed before it sent: nothing was
                             marks[offset + i] = min(marks[offset + i] + 1, 255)
                     s += n
             inputs.update((group, p) for x in w.transactions for group, offsets in x.offsets for p in offsets)

@@ -494,6 +494,14 @@ def test_processed_once():
     processed([0, 1]).expect()
 
 
+def test_a_processor_that_died_before_it_sent():
+    s = processed([0, 1])
+    dead = s.writer("process", 3, "u")
+    dead("begin", x=1)
+    dead("process", s=0, i=[["a/0", 0, 2]])
+    s.expect()
+
+
 def test_processed_twice():
     processed([0, 0, 1]).expect("processed twice")
 
