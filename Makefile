@@ -133,6 +133,10 @@ check-sql: $(BUILD)/weir ## run the SQL stories and the examples of docs/, and c
 	$(Q)tests/sql/examples --weir $(BUILD)/weir
 	$(Q)docs/generate --check --weir $(BUILD)/weir
 
+.PHONY: load-connections
+load-connections: $(BUILD)/weir ## 11,000 connections and a thousand hostile clients of each kind beside a well-behaved one (LOAD="--kinds ...")
+	$(Q)/usr/bin/python3 tests/load/connections.py --weir $(BUILD)/weir $(LOAD)
+
 .PHONY: check
 check: lint check-unit check-sql check-system ## lint, unit, SQL and system tests
 

@@ -10,6 +10,9 @@
 #include "broker/authz.h"
 #include "broker/quota.h"
 
+/* A Fetch that takes more than the first may wait for records while all that do take no more than the second. */
+enum { FETCH_SMALL = 64 << 10, FETCHES_MAX = 64 << 20 };
+
 typedef struct fetch_result {
     kafka_error error;
     broker_partition *p; /* NULL: unknown */
@@ -30,6 +33,7 @@ typedef struct fetch {
     fetch_result *results;
     int32_t max_wait_ms, min_bytes, max_bytes;
     int8_t isolation;
+    size_t held; /* while it waits: its memory */
     const topic *asked; /* the topic whose right to be read was looked up last, */
     bool may; /* and what came of it */
 } fetch;
@@ -284,6 +288,8 @@ static void stop_waiting(fetch *w)
 
 static void finish(fetch *w)
 {
+    w->q->b->fetches -= w->held;
+    w->held = 0;
     if (!w->session) return;
     fetch_session_leave(w->session, w->q);
     w->session = NULL;
@@ -332,6 +338,16 @@ void api_fetch_retry(request *q, bool final)
     answer(w);
     finish(w);
     request_done(q, false);
+}
+
+/*
+ * A Fetch that names very many partitions and finds no records is answered at once when such Fetches take much memory
+ * already: its client asks again.
+ */
+static bool may_wait(const fetch *w)
+{
+    size_t n = arena_used(w->q->a);
+    return n <= FETCH_SMALL || w->q->b->fetches + n <= FETCHES_MAX;
 }
 
 /* ---- the request --------------------------------------------------------------------------------------- */
@@ -409,7 +425,7 @@ api_outcome api_fetch(request *q)
     if (!w->session) w->n = f->parts_len;
     w->results = ARENA_ARRAY(q->a, fetch_result, w->n + 1);
     q->parked = w;
-    if (gather(w) || w->max_wait_ms <= 0) {
+    if (gather(w) || w->max_wait_ms <= 0 || !may_wait(w)) {
         answer(w);
         finish(w);
         return API_ANSWERED;
@@ -427,6 +443,8 @@ api_outcome api_fetch(request *q)
         return API_ANSWERED;
     }
     start_waiting(w);
+    w->held = arena_used(q->a);
+    b->fetches += w->held;
     broker_timer(b, &q->timer, w->max_wait_ms);
     return API_PARKED;
 }

@@ -193,16 +193,31 @@ void *broker_conn_user(const broker_conn *c);
 bool broker_conn_request(broker_conn *c, uint8_t *frame, size_t n, broker_time now);
 
 /*
- * false while the server should stop reading the connection: so much waits on it (requests and bytes), or its client is
- * over a quota and muted (hooks.conn_ready says when it ends).
+ * false while the server should stop reading the connection: so much waits on it (requests, or answers that were not
+ * sent), or its client is over a quota and muted (hooks.conn_ready says when it ends).
  */
 bool broker_conn_wants_input(const broker_conn *c);
 
 /* true when the connection must be closed once the responses that can be taken are sent (acks=0 errors, bad bytes). */
 bool broker_conn_must_close(const broker_conn *c);
 
-/* Bytes of memory that the connection's waiting requests and untaken responses hold. */
+/*
+ * Whether a request of this API would have to wait for the answer to an earlier one, which may be long: a large one is
+ * better left with its client. hooks.conn_ready says when to ask again.
+ */
+bool broker_conn_would_wait(broker_conn *c, int16_t key);
+
+/*
+ * Serves requests that had to wait because the connection's answers were not sent, when enough of these were freed
+ * since. true: it did, and there may be responses to take.
+ */
+bool broker_conn_resume(broker_conn *c, broker_time now);
+
+/* Bytes of memory that the connection's waiting requests and its responses hold, those taken and not freed included. */
 size_t broker_conn_memory(const broker_conn *c);
+
+/* The same of all connections together. */
+size_t broker_memory(const broker *b);
 
 /* A stretch of a response: memory (bytes != NULL) or, for sendfile, a stretch of a file. */
 typedef struct broker_part {

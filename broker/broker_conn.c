@@ -10,13 +10,19 @@
 
 /*
  * A client that pipelines more than this waits until answers went out; librdkafka sends Produce up to
- * 1,000,000 deep.
+ * 1,000,000 deep. Requests that wait behind another one and answers that are not sent yet are memory: of each there is
+ * no more than so much and one more.
  */
-enum { CONN_REQUESTS_MAX = 256, CONN_BYTES_MAX = 64 << 20, RESPONSE_HEAD_BYTES = 4 };
+enum { CONN_REQUESTS_MAX = 256, CONN_BYTES_MAX = 64 << 20, CONN_WAITING_MAX = 64 << 10, CONN_UNSENT_MAX = 64 << 10 };
+/* SHRINK_MIN: what a finished answer may leave unused of its buffer. ANSWER_BYTES: what one takes beside its bytes. */
+enum { RESPONSE_HEAD_BYTES = 4, SHRINK_MIN = 4096, ANSWER_BYTES = 512 };
 
 typedef struct response {
     broker_response r; /* first: what the server holds */
     broker *b;
+    broker_conn *c; /* NULL: it is gone */
+    struct response *next, **link; /* of those taken from c */
+    size_t held;
     buf bytes;
     response_cut *cuts;
     size_t cuts_len;
@@ -66,6 +72,13 @@ static broker_response *response_of(request *q)
     response *r = calloc(1, sizeof *r);
     check(r);
     r->b = q->b;
+    r->c = q->c;
+    r->next = r->c->taken;
+    r->link = &r->c->taken;
+    if (r->next) r->next->link = &r->next;
+    r->c->taken = r;
+    r->held = q->held;
+    q->held = 0;
     r->r.size = request_size(q);
     r->bytes = q->bytes;
     r->cuts = q->cuts;
@@ -97,6 +110,12 @@ void broker_response_free(broker_response *base)
     response *r = (response *)base;
     for (size_t i = 0; i < r->cuts_len; i++) segment_file_unref(r->cuts[i].extent.file);
     atomic_fetch_sub(&r->b->responses, 1);
+    r->b->held -= r->held;
+    if (r->c) {
+        r->c->unsent -= r->held;
+        *r->link = r->next;
+        if (r->next) r->next->link = r->link;
+    }
     buf_free(&r->bytes);
     free(r->cuts);
     free(r->files);
@@ -121,12 +140,41 @@ bool broker_response_bytes(const broker_response *base, buf *out, diag *d)
 
 /* ---- requests ------------------------------------------------------------------------------------------ */
 
+/* The copy of a frame that had to wait goes. */
+static void drop_frame(request *q)
+{
+    if (!q->frame) return;
+    q->b->held -= q->frame_len;
+    if (q->c) {
+        q->c->relieved = q->c->relieved || q->c->waiting >= CONN_WAITING_MAX;
+        q->c->waiting -= q->frame_len;
+    }
+    free(q->frame);
+    q->frame = NULL;
+}
+
+/* The answer is written: it is charged to its connection until it is sent, and what made it goes. */
+static void hold_answer(request *q)
+{
+    if (q->bytes.len > 0 && q->bytes.cap - q->bytes.len > SHRINK_MIN) {
+        char *data = realloc(q->bytes.data, q->bytes.len);
+        check(data);
+        q->bytes.data = data;
+        q->bytes.cap = q->bytes.len;
+    }
+    q->held = q->bytes.cap + q->cuts_cap * sizeof *q->cuts + ANSWER_BYTES;
+    q->b->held += q->held;
+    q->c->unsent += q->held;
+}
+
 static void request_free(request *q)
 {
     check(!delay_is_set(&q->timer));
+    q->b->held -= q->held;
+    if (q->c) q->c->unsent -= q->held;
+    drop_frame(q);
     for (size_t i = 0; i < q->cuts_len; i++) segment_file_unref(q->cuts[i].extent.file);
     free(q->cuts);
-    free(q->frame);
     buf_free(&q->bytes);
     arena_free(q->a);
     free(q);
@@ -147,10 +195,12 @@ void request_done(request *q, bool silent)
     q->state = silent ? REQUEST_SILENT : REQUEST_DONE;
     q->cancel = NULL;
     delay_cancel(&q->b->timers, &q->timer);
-    if (q->c)
-        conn_activate(q->c);
-    else
+    if (!q->c) {
         request_free(q);
+        return;
+    }
+    if (!silent) hold_answer(q);
+    conn_activate(q->c);
 }
 
 void request_progress(request *q)
@@ -194,10 +244,17 @@ static bool run(request *q, const uint8_t *frame, size_t n)
     return true;
 }
 
-/* What may run while an earlier request of the connection is unanswered: Produce behind Produce, nothing else. */
-static bool may_run(const broker_conn *c, const request *q)
+/*
+ * What may run while an earlier request of the connection is unanswered: Produce behind Produce, nothing else. A client
+ * that does not take its answers gets no further ones.
+ */
+static bool may_run(broker_conn *c, const request *q)
 {
     if (quota_mutes(c)) return false;
+    if (c->unsent >= CONN_UNSENT_MAX) {
+        c->held_back = true;
+        return false;
+    }
     for (const request *before = c->head; before != q; before = before->next) {
         if (before->state == REQUEST_DONE || before->state == REQUEST_SILENT) continue;
         if (before->state == REQUEST_QUEUED || before->key != 0 || q->key != 0 || before->checking) return false;
@@ -257,12 +314,17 @@ bool broker_conn_request(broker_conn *c, uint8_t *frame, size_t n, broker_time n
         q->frame = malloc(n ? n : 1);
         check(q->frame);
         if (n > 0) memcpy(q->frame, frame, n);
+        c->waiting += n;
+        b->held += n;
     }
     broker_settle(b);
     return !c->must_close;
 }
 
-/* Drops answered requests that send nothing, then starts what waited behind them. */
+/*
+ * Drops answered requests that send nothing, then starts what waited behind them. What an answer was made from goes
+ * here, where nobody stands in its code any more.
+ */
 static void advance(broker_conn *c)
 {
     while (c->head && c->head->state == REQUEST_SILENT) {
@@ -273,10 +335,17 @@ static void advance(broker_conn *c)
     }
     for (request *q = c->head, *next; q && !c->must_close; q = next) {
         next = q->next;
+        if (q->state == REQUEST_DONE && q->a) {
+            arena_free(q->a);
+            q->a = NULL;
+        }
         if (q->state != REQUEST_QUEUED) continue;
         if (!may_run(c, q)) break;
         check(q->frame);
-        if (!run(q, q->frame, q->frame_len)) fail_conn(c, q);
+        if (run(q, q->frame, q->frame_len))
+            drop_frame(q);
+        else
+            fail_conn(c, q);
     }
 }
 
@@ -291,8 +360,8 @@ void broker_settle(broker *b)
             c->active = false;
             advance(c);
             /* conn_ready runs while the connection cannot go away: nothing here closes one. */
-            bool ready = c->must_close || c->unmuted || (c->head && c->head->state == REQUEST_DONE);
-            c->unmuted = false;
+            bool ready = c->must_close || c->relieved || c->watched || (c->head && c->head->state == REQUEST_DONE);
+            c->relieved = c->watched = false;
             if (b->hooks->conn_ready && ready) b->hooks->conn_ready(b->hooks->user, c);
             more = true;
         }
@@ -335,6 +404,7 @@ void broker_conn_close(broker_conn *c)
 {
     broker *b = c->b;
     c->must_close = true;
+    for (response *r = c->taken; r; r = r->next) r->c = NULL;
     for (request *q = c->head, *next; q; q = next) {
         next = q->next;
         q->c = NULL;
@@ -367,7 +437,27 @@ void *broker_conn_user(const broker_conn *c)
 
 bool broker_conn_wants_input(const broker_conn *c)
 {
-    return !c->must_close && !quota_mutes(c) && c->queued < CONN_REQUESTS_MAX && c->bytes < CONN_BYTES_MAX;
+    return !c->must_close && !quota_mutes(c) && c->queued < CONN_REQUESTS_MAX && c->bytes < CONN_BYTES_MAX &&
+           c->waiting < CONN_WAITING_MAX && c->unsent < CONN_UNSENT_MAX;
+}
+
+bool broker_conn_would_wait(broker_conn *c, int16_t key)
+{
+    for (const request *q = c->head; q; q = q->next) {
+        bool answered = q->state == REQUEST_DONE || q->state == REQUEST_SILENT;
+        if (!answered && (q->key != 0 || key != 0)) return c->watched = true;
+    }
+    return false;
+}
+
+bool broker_conn_resume(broker_conn *c, broker_time now)
+{
+    if (!c->held_back || c->unsent >= CONN_UNSENT_MAX) return false;
+    c->held_back = false;
+    broker_enter(c->b, now);
+    conn_activate(c);
+    broker_settle(c->b);
+    return true;
 }
 
 bool broker_conn_must_close(const broker_conn *c)
@@ -377,11 +467,12 @@ bool broker_conn_must_close(const broker_conn *c)
 
 size_t broker_conn_memory(const broker_conn *c)
 {
-    size_t n = 0;
-    for (const request *q = c->head; q; q = q->next) {
-        n += sizeof *q + q->bytes.cap + (q->frame ? q->frame_len : 0) + arena_used(q->a);
-    }
-    return n;
+    return c->waiting + c->unsent;
+}
+
+size_t broker_memory(const broker *b)
+{
+    return b->held;
 }
 
 broker_response *broker_conn_take(broker_conn *c)

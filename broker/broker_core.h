@@ -140,7 +140,9 @@ struct broker {
     struct fetch_sessions *sessions; /* loop */
     struct quotas *quotas; /* loop; broker/quota.h */
     uint32_t quotas_on; /* loop: bit k: somebody has a quota of quota_kind k */
-    atomic_size_t responses; /* taken or not, not freed yet */
+    atomic_size_t responses; /* taken, not freed yet */
+    size_t held; /* loop: bytes of requests that wait and of answers that are not sent */
+    size_t fetches; /* loop: bytes of Fetches that wait for records */
 };
 
 /* What a handler did with its request. */
@@ -167,14 +169,15 @@ typedef struct request {
     broker *b;
     broker_conn *c; /* NULL: the connection is gone, nobody reads the answer */
     struct request *next;
-    arena *a;
+    arena *a; /* until the answer is written */
     const struct api *api;
     int16_t key, version;
     int32_t correlation;
     str client_id;
     wire_in in;
-    uint8_t *frame; /* a copy, when it had to wait */
+    uint8_t *frame; /* a copy, while it has to wait */
     size_t frame_len;
+    size_t held; /* bytes of its answer, once that is written */
     request_state state;
     bool close; /* the connection is closed after this one */
     bool checking; /* Produce: its batches are being checked elsewhere and not appended yet */
@@ -199,13 +202,18 @@ struct broker_conn {
     char *host;
     int32_t port;
     request *head, *tail;
+    struct response *taken; /* answers that the server has and did not free */
     size_t queued, bytes;
+    size_t waiting; /* bytes of frames that are kept until their turn comes */
+    size_t unsent; /* bytes of answers, taken or not */
     bool must_close, active;
+    bool held_back; /* requests wait until answers are sent */
     broker_conn *active_next;
     const broker_listener *listener;
     struct auth *login; /* broker/auth.h */
     delay_timer unmute; /* set: nothing is read from the connection, nor served, until then (broker/quota.h) */
-    bool unmuted; /* the server has not been told yet */
+    bool watched; /* the server is to be told of any progress: it keeps a large request back */
+    bool relieved; /* the server is to be told that the connection wants input again */
     bool refused; /* to be closed when it is unmuted */
 };
 

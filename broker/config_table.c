@@ -301,7 +301,7 @@ const config_def config_broker_defs[] = {
     {.name = "producer.id.expiration.ms", .type = CONFIG_INT, .initial = "86400000", .min = 1, .max = INT32_MAX,
      .dynamic = true, .doc = "How long an idle producer's sequence numbers are kept."},
     {.name = "queued.max.request.bytes", .type = CONFIG_LONG, .initial = "-1", .min = INT64_MIN, .max = INT64_MAX,
-     .doc = "Accepted for tools; each connection reads a bounded number ahead."},
+     .doc = "Memory of clients' requests and of answers not sent; not positive: memory.requests.bytes."},
     {.name = "queued.max.requests", .type = CONFIG_INT, .initial = "500", .min = 1, .max = INT32_MAX,
      .doc = "Accepted for tools; each connection reads a bounded number ahead."},
     {.name = "quota.window.num", .type = CONFIG_INT, .initial = "11", .min = 1, .max = 1000000,

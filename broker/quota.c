@@ -296,7 +296,7 @@ static void on_unmute(delay_timer *timer)
 {
     broker_conn *c = container_of(timer, broker_conn, unmute);
     if (c->refused) c->must_close = true;
-    c->unmuted = true;
+    c->relieved = true;
     conn_activate(c);
 }
 

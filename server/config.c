@@ -59,24 +59,19 @@ static const config_info table[] = {
      "the machine (or its container) has."},
     {"sync.threads", CONFIG_INT, "2", "Threads that make files durable."},
     {"disk.threads", CONFIG_INT, "2", "Threads that read what is not in memory."},
-    {"memory.requests.bytes", CONFIG_INT, "268435456", "Memory of Kafka requests that have arrived in part."},
+    {"memory.requests.bytes", CONFIG_INT, "268435456",
+     "Memory of Kafka requests that have arrived in part, and of answers that clients did not take yet."},
     {NULL, CONFIG_TEXT, NULL, NULL},
 };
 
 /* Names that begin so belong to the broker or to sessions, which check them. */
-static const char *const passed_prefixes[] = {"ksql.",       "auto.",        "commit.",
-                                              "cache.",      "processing.",  "log.",
-                                              "num.",        "message.",     "group.",
-                                              "offsets.",    "transaction",  "socket.",
-                                              "state.",      "compression.", "connections.",
-                                              "max.",        "min.",         "delete.",
-                                              "unclean.",    "replication.", "default.",
-                                              "fetch.",      "producer.",    "sasl.",
-                                              "listener.",   "quota.",       "controller.",
-                                              "authorizer.", "super.",       "allow.",
-                                              "background.", "controlled.",  "inter.",
-                                              "process.",    "queued.",      "replica.",
-                                              "security.",   "acks."};
+static const char *const passed_prefixes[] = {
+    "ksql.",        "auto.",     "commit.",     "cache.",      "processing.", "log.",         "num.",
+    "message.",     "group.",    "offsets.",    "transaction", "socket.",     "state.",       "compression.",
+    "connections.", "max.",      "min.",        "delete.",     "unclean.",    "replication.", "default.",
+    "fetch.",       "producer.", "sasl.",       "listener.",   "quota.",      "controller.",  "authorizer.",
+    "super.",       "allow.",    "background.", "controlled.", "inter.",      "process.",     "queued.",
+    "replica.",     "security.", "acks."};
 
 /* Names by which a setting can be called as well. */
 static const char *const aliases[][2] = {

@@ -1,5 +1,6 @@
 #include "server/kafka.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -121,13 +122,30 @@ static void on_deadline(uv_timer_t *timer)
     broker_run(k->broker, kafka_now());
 }
 
+/* Keeps the loop from sleeping. */
+static void on_busy(uv_idle_t *busy)
+{
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    kafka *k = container_of(timer, kafka, look);
+    kafka_conn_look(k, clock_mono_ns() / 1000000);
+    if (!budget_short(&k->memory)) uv_timer_stop(&k->look);
+}
+
 /* Before the loop sleeps: what the broker made ready goes out, and its next deadline is set. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     kafka *k = container_of(prepare, kafka, prepare);
     kafka_listeners_turn(k);
     kafka_conn_feed(k);
-    kafka_conn_run_ready(k);
+    if (kafka_conn_run_again(k))
+        uv_idle_start(&k->busy, on_busy);
+    else
+        uv_idle_stop(&k->busy);
+    if (budget_short(&k->memory) && !uv_is_active((uv_handle_t *)&k->look))
+        uv_timer_start(&k->look, on_look, BUDGET_LOOK_MS, BUDGET_LOOK_MS);
     int64_t next = broker_next_deadline(k->broker);
     if (next == k->deadline_at) return;
     k->deadline_at = next;
@@ -144,6 +162,10 @@ static void on_sweep(uv_timer_t *timer)
 {
     kafka *k = container_of(timer, kafka, sweep);
     kafka_conn_sweep(k, clock_mono_ns() / 1000000);
+    /* The allocator keeps what lies between pieces that are still in use. */
+    if (k->shed < KAFKA_SHED_MAX) return;
+    k->shed = 0;
+    malloc_trim(0);
 }
 
 static void on_stopping(void *arg)
@@ -154,6 +176,8 @@ static void on_stopping(void *arg)
     kafka_listeners_stop(k);
     uv_close((uv_handle_t *)&k->deadline, NULL);
     uv_close((uv_handle_t *)&k->sweep, NULL);
+    uv_close((uv_handle_t *)&k->look, NULL);
+    uv_close((uv_handle_t *)&k->busy, NULL);
     uv_close((uv_handle_t *)&k->pause, NULL);
     uv_close((uv_handle_t *)&k->prepare, NULL);
 }
@@ -222,12 +246,16 @@ static bool open_all(kafka *k, const kafka_options *o, diag *d)
     k->loop.stopping = on_stopping;
     k->loop.stopping_arg = k;
     if (!kafka_listeners_open(k, o, d) || !open_broker(k, o, d)) return false;
+    int64_t queued_max = kafka_config_number(k, STR("queued.max.request.bytes"), -1);
+    if (queued_max > 0) budget_init(&k->memory, (size_t)queued_max);
     k->frame_max = kafka_config_number(k, STR("socket.request.max.bytes"), 104857600);
     k->idle_ms_max = kafka_config_number(k, STR("connections.max.idle.ms"), 600000);
 
     uv_loop_t *uv = &k->loop.uv;
     uv_timer_init(uv, &k->deadline);
     uv_timer_init(uv, &k->sweep);
+    uv_timer_init(uv, &k->look);
+    uv_idle_init(uv, &k->busy);
     uv_timer_init(uv, &k->pause);
     uv_timer_start(&k->sweep, on_sweep, KAFKA_SWEEP_MS, KAFKA_SWEEP_MS);
     uv_prepare_init(uv, &k->prepare);
@@ -242,7 +270,7 @@ kafka *kafka_open(const kafka_options *options, diag *d)
     check(k);
     k->fs = options->fs;
     k->a = arena_new();
-    k->memory_max = options->memory_max;
+    budget_init(&k->memory, options->memory_max);
     k->deadline_at = INT64_MAX;
     k->run.run = run_broker;
     k->scratch = malloc(KAFKA_SCRATCH);

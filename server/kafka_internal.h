@@ -1,11 +1,12 @@
 /*
- * server/kafka_internal.h - shared by kafka.c (loop, syncs), kafka_listener.c (ports) and kafka_conn.c (one
- * connection). Loop thread only.
+ * server/kafka_internal.h - shared by kafka.c (loop, syncs), kafka_listener.c (ports) and the files of one
+ * connection (server/kafka_conn.h). Loop thread only.
  */
 #ifndef SERVER_KAFKA_INTERNAL_H
 #define SERVER_KAFKA_INTERNAL_H
 
 #include "base/file.h"
+#include "server/budget.h"
 #include "server/kafka.h"
 #include "server/listeners.h"
 #include "server/loop.h"
@@ -41,6 +42,8 @@ struct kafka {
     size_t listeners_len;
     uv_timer_t deadline;
     uv_timer_t sweep;
+    uv_timer_t look; /* while memory is short */
+    uv_idle_t busy; /* while there are connections to go on with at once */
     uv_timer_t pause; /* of accepting; not the sweep, which may be what ends it */
     uv_prepare_t prepare;
     int64_t deadline_at; /* what the timer is set to; INT64_MAX: nothing */
@@ -48,17 +51,16 @@ struct kafka {
     atomic_bool run_posted;
     kafka_conn *conns; /* all of them */
     kafka_conn *ready; /* those with something to send or to check */
+    kafka_conn *again; /* those that go on in the loop's next turn */
     size_t conns_len;
-    size_t memory; /* of frames in part */
-    size_t memory_max;
-    kafka_conn *favoured; /* may go on reading although memory is full, so that somebody always finishes */
-    bool starved; /* some connections stopped reading for memory */
+    budget memory; /* of requests in part, of those that wait, and of answers that are not sent */
+    size_t shed; /* what closed connections held, since free memory was given back last */
     int64_t frame_max;
     int64_t idle_ms_max;
     uint8_t *scratch; /* where a read goes when no frame is begun */
 };
 
-enum { KAFKA_SCRATCH = 256 * 1024, KAFKA_SWEEP_MS = 5000 };
+enum { KAFKA_SCRATCH = 256 * 1024, KAFKA_SWEEP_MS = 5000, KAFKA_SHED_MAX = 32 << 20 };
 
 /* The present time as the broker is told it. */
 broker_time kafka_now(void);
@@ -100,10 +102,16 @@ void kafka_conn_close(kafka_conn *c);
 /* Closes those that were silent longer than connections.max.idle.ms, or do not come to an end with their handshake. */
 void kafka_conn_sweep(kafka *k, int64_t now_ms);
 
-/* Lets those read again that had stopped for want of memory, when there is some, or when nobody else is reading on. */
+/* Lets those read again that had stopped for want of memory, as far as there is some. */
 void kafka_conn_feed(kafka *k);
+
+/* While memory is short: closes those that hold some of it and do not move. */
+void kafka_conn_look(kafka *k, int64_t now_ms);
 
 /* Works the ready list off. */
 void kafka_conn_run_ready(kafka *k);
+
+/* The same with those that were put off to this turn. true: some were put off to the next. */
+bool kafka_conn_run_again(kafka *k);
 
 #endif

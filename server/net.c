@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, UNSENT_MAX = 256 << 10 };
 
 bool net_address_parse(str text, net_address *out, diag *d)
 {
@@ -61,6 +61,16 @@ static void do_not_pace(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, plain, sizeof plain - 1);
 }
 
+/*
+ * What a client does not take would fill its send buffer, megabytes for each connection, until the kernel's memory for
+ * TCP is short and the windows of all other clients close. The listener's limit is that of its connections.
+ */
+static void limit_unsent(int fd)
+{
+    int n = UNSENT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &n, sizeof n);
+}
+
 static int open_listener(const struct addrinfo *ai)
 {
     int one = 1;
@@ -69,6 +79,7 @@ static int open_listener(const struct addrinfo *ai)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     bool bound = bind(fd, ai->ai_addr, ai->ai_addrlen) == 0;
     if (bound && net_is_loopback(fd)) do_not_pace(fd);
+    limit_unsent(fd);
     if (bound && listen(fd, BACKLOG) == 0) return fd;
     int failed = errno;
     close(fd);
