@@ -4,8 +4,7 @@
 
 /*
  * KEPT: the part of the memory that large requests leave to small ones, as a divisor. PACE: who moves less between two
- * looks stands still; after STILL_MAX of them he goes. Who waits longer than WAIT_MS has been given up by his own
- * client
+ * looks stands still; after STILL_MAX of them he goes. Who waits longer than WAIT_MS has been given up by his client
  * (Kafka's request.timeout.ms), and what he sent so far is in the way. Nobody goes for less than HELD_MIN.
  */
 enum { KEPT = 4, PACE = 64 << 10, STILL_MAX = 3, WAIT_MS = 30000, HELD_MIN = 16 << 10 };
